@@ -1,0 +1,82 @@
+# What people type. Each target sets up what it needs; a second run does only what changed.
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help setup demo build run test test-rust test-demo test-browser fuzz bench fmt lint deny clean
+
+# How long each fuzz target runs in `make test`, in seconds.
+FUZZ_SECONDS ?= 20
+# Flags for the server of `make run`, for example ARGS="--port 9000".
+ARGS ?=
+
+NPM_CI = npm ci --no-audit --no-fund --loglevel=error
+DEMO_SOURCES := $(shell find web-demo/src web-demo/public -type f 2>/dev/null) \
+	$(wildcard web-demo/index.html web-demo/vite.config.ts web-demo/tsconfig*.json)
+
+help: ## This list.
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
+
+setup: ## Check that the tools are there and get the packages.
+	@scripts/check-tools.sh
+	@$(MAKE) --no-print-directory web-demo/node_modules/.installed
+	@cargo fetch --locked --quiet
+
+demo: web-demo/dist/index.html ## Build the demo page.
+
+build: demo ## Build the server with the demo page in it, for use.
+	cargo build --locked --release
+
+run: setup build ## Build all and start a server for this machine: open http://localhost:7880.
+	@$(if $(ARGS),,echo "Ramai starts: open http://localhost:7880 (Ctrl-C ends it)")
+	@exec "$${CARGO_TARGET_DIR:-target}/release/ramai" --dev $(ARGS)
+
+test: ## Run all tests; installs the browsers where they are absent.
+	@for part in test-rust test-demo fuzz test-browser; do \
+		start=$$SECONDS; \
+		$(MAKE) --no-print-directory $$part; \
+		echo "time: $$part took $$((SECONDS - start)) s"; \
+	done
+
+test-rust: demo ## Test the server.
+	cargo test --locked --workspace
+
+test-demo: web-demo/node_modules/.installed ## Test the demo page's parts.
+	cd web-demo && npm test
+
+fuzz: ## Feed the parsers random packets for a short while.
+	scripts/fuzz.sh $(FUZZ_SECONDS)
+
+test-browser: demo tests/browser/node_modules/.installed ## Test calls between real browsers through a real server.
+	scripts/setup-browsers.sh
+	cargo build --locked
+	cd tests/browser && RAMAI_BIN="$${CARGO_TARGET_DIR:-$(CURDIR)/target}/debug/ramai" npm test
+
+bench: ## Measure the hot path.
+	cargo bench --locked --workspace
+
+fmt: ## Format everything.
+	cargo fmt --all
+	cd web-demo && npm run format
+
+lint: web-demo/node_modules/.installed tests/browser/node_modules/.installed deny ## Check format, lints and what is in the build.
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	cd web-demo && npm run check
+	cd tests/browser && npm run check
+
+deny: ## Check licences, sources and known holes of all dependencies.
+	scripts/deny.sh
+
+clean: ## Remove everything that was built or fetched into this folder.
+	cargo clean
+	rm -rf web-demo/dist web-demo/node_modules tests/browser/node_modules fuzz/target
+
+# A package folder is as new as its lock file.
+%/node_modules/.installed: %/package-lock.json
+	cd $* && $(NPM_CI)
+	@touch $@
+
+web-demo/dist/index.html: $(DEMO_SOURCES) web-demo/node_modules/.installed
+	cd web-demo && npm run build
+	@touch $@

@@ -1,0 +1,68 @@
+//! What the fuzz targets share: a transport to feed, extension maps to parse by, and ways to cut one input into several.
+#![forbid(unsafe_code)]
+
+use ramai_sfu::Batch;
+use ramai_sfu::api::Path;
+use ramai_sfu::id::TransportId;
+use ramai_sfu::params::{Extension, ExtensionMap, Fingerprint, IceCredentials, TransportParams};
+use ramai_sfu::transport::{Identity, Transport};
+use std::sync::OnceLock;
+use std::time::Instant;
+
+/// Our ICE user name fragment.
+pub const UFRAG: &str = "ramaiufrag";
+/// Our ICE password: what a peer's checks are authenticated by.
+pub const PASSWORD: &str = "ramaipasswordramaipassword";
+/// The peer's ICE user name fragment.
+pub const PEER_UFRAG: &str = "peer";
+
+/// Both kinds of extension ids that negotiation comes to: all within one byte's header, and mixed with some beyond.
+pub fn extension_maps() -> [ExtensionMap; 2] {
+    let mut one_byte = ExtensionMap::default();
+    let mut mixed = ExtensionMap::default();
+    mixed.allow_mixed = true;
+    for (id, extension) in (1..).zip(Extension::ALL) {
+        one_byte.set(extension, id);
+        mixed.set(extension, id * 20);
+    }
+    [one_byte, mixed]
+}
+
+/// A fresh transport. The certificate is made once: it costs more than all the rest.
+pub fn transport(now: Instant) -> Transport {
+    static IDENTITY: OnceLock<Identity> = OnceLock::new();
+    let identity = IDENTITY.get_or_init(|| Identity::generate().expect("the crypto provider works"));
+    let credentials = |ufrag: &str, pwd: &str| IceCredentials { ufrag: ufrag.to_owned(), pwd: pwd.to_owned() };
+    let params = TransportParams {
+        local: credentials(UFRAG, PASSWORD),
+        remote: credentials(PEER_UFRAG, "peerpasswordpeerpassword"),
+        fingerprints: vec![Fingerprint([7; 32])],
+        extensions: extension_maps()[0],
+        open_channels: Vec::new(),
+    };
+    Transport::new(now, TransportId(1), params, identity)
+}
+
+/// A peer's path; `last` tells peers apart.
+pub fn path(last: u8) -> Path {
+    Path { remote: ([192, 0, 2, last], 5000).into(), local: None }
+}
+
+/// Takes all that a transport has to say, and does what it is due to do, so that its output is searched as well.
+pub fn drain(transport: &mut Transport, now: Instant, batch: &mut Batch) {
+    transport.poll_transmit(now, batch);
+    while transport.poll_event().is_some() {}
+    if transport.poll_timeout().is_some_and(|at| at <= now) {
+        transport.handle_timeout(now);
+    }
+}
+
+/// Cuts an input into datagrams: two bytes of length before each.
+pub fn datagrams(mut input: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        let (len, rest) = input.split_first_chunk::<2>()?;
+        let (datagram, rest) = rest.split_at(usize::from(u16::from_be_bytes(*len)).min(rest.len()));
+        input = rest;
+        Some(datagram)
+    })
+}

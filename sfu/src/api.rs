@@ -1,0 +1,183 @@
+//! The border of the media plane: values that go in and come out. Nothing else crosses it.
+
+use crate::id::{RoomId, SubscriptionId, TrackId, TransportId};
+use crate::params::{
+    DataChannel, ExtensionMap, Fingerprint, IceCredentials, PublishParams, SubscribeParams, SubscriptionSettings,
+    TransportParams,
+};
+use bytes::Bytes;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+/// What signaling asks of a worker. Commands about something unknown (already closed) are ignored and counted.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// Bring up a peer connection's wire in a room; answered by [`Event::Connected`] or [`Event::Disconnected`].
+    AttachTransport {
+        /// Its name from now on.
+        transport: TransportId,
+        /// The room whose tracks it may be subscribed to.
+        room: RoomId,
+        /// What was negotiated.
+        params: Box<TransportParams>,
+    },
+    /// A later negotiation changed what concerns the whole transport. Media goes on meanwhile.
+    UpdateTransport {
+        /// Which.
+        transport: TransportId,
+        /// The extension ids, all of them.
+        extensions: ExtensionMap,
+        /// With an ICE restart (RFC 8445 section 2.4): our new credentials and the peer's. The old stay valid until the new are used.
+        ice: Option<Box<(IceCredentials, IceCredentials)>>,
+        /// Fingerprints of the peer, all of them. They may change only while DTLS isn't up.
+        fingerprints: Vec<Fingerprint>,
+    },
+    /// Close the wire with all its publications and subscriptions. No event follows.
+    CloseTransport {
+        /// Which.
+        transport: TransportId,
+    },
+    /// Take a track in from a transport.
+    Publish {
+        /// From where.
+        transport: TransportId,
+        /// Its name from now on.
+        track: TrackId,
+        /// What was negotiated.
+        params: Box<PublishParams>,
+    },
+    /// Stop taking a track in; its subscriptions end too.
+    Unpublish {
+        /// Which.
+        track: TrackId,
+    },
+    /// While muted, packets of the track are dropped at the door, whatever the publisher sends.
+    MuteTrack {
+        /// Which.
+        track: TrackId,
+        /// On or off.
+        muted: bool,
+    },
+    /// Send a track to a transport.
+    Subscribe {
+        /// To where.
+        transport: TransportId,
+        /// What.
+        track: TrackId,
+        /// Its name from now on.
+        subscription: SubscriptionId,
+        /// What was negotiated.
+        params: Box<SubscribeParams>,
+        /// What to show at first.
+        settings: SubscriptionSettings,
+    },
+    /// Change what is shown.
+    UpdateSubscription {
+        /// Which.
+        subscription: SubscriptionId,
+        /// From now on.
+        settings: SubscriptionSettings,
+    },
+    /// Stop sending.
+    Unsubscribe {
+        /// Which.
+        subscription: SubscriptionId,
+    },
+    /// Send one message over data channels. Recipients without that channel are skipped and counted.
+    SendData {
+        /// To whom.
+        to: Arc<[TransportId]>,
+        /// Over which channel.
+        channel: DataChannel,
+        /// The message, at most [`MAX_DATA_MESSAGE`] bytes.
+        payload: Bytes,
+    },
+}
+
+/// Largest data-channel message that we take and send, in bytes: what browsers announce (`a=max-message-size`).
+pub const MAX_DATA_MESSAGE: usize = 256 * 1024;
+
+/// What a worker tells signaling.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Event {
+    /// ICE, DTLS and SRTP are up; media may flow.
+    Connected {
+        /// Which.
+        transport: TransportId,
+    },
+    /// The wire is gone and removed with all its publications and subscriptions.
+    Disconnected {
+        /// Which.
+        transport: TransportId,
+        /// Why.
+        reason: DisconnectReason,
+    },
+    /// A data channel can be written to.
+    ChannelOpen {
+        /// Which transport's.
+        transport: TransportId,
+        /// Which channel.
+        channel: DataChannel,
+    },
+    /// A message came in.
+    Data {
+        /// From whom.
+        transport: TransportId,
+        /// On which channel.
+        channel: DataChannel,
+        /// The message.
+        payload: Bytes,
+    },
+    /// First packet of a published track arrived.
+    TrackStarted {
+        /// Which.
+        track: TrackId,
+    },
+    /// Who speaks in a room changed. The list is whole and loudest first; it is empty when all are silent.
+    Speakers {
+        /// Which room.
+        room: RoomId,
+        /// Tracks that are heard.
+        speakers: Vec<Speaker>,
+    },
+}
+
+/// One who is heard.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Speaker {
+    /// The audio track.
+    pub track: TrackId,
+    /// Loudness, 0.0 (silent) to 1.0 (overload), linear.
+    pub level: f32,
+}
+
+/// Why a transport ended without having been closed by us.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum DisconnectReason {
+    /// The peer said goodbye (DTLS close_notify).
+    Closed,
+    /// Nothing valid came for [`crate::ICE_TIMEOUT`], or the handshake wasn't done within [`crate::CONNECT_TIMEOUT`].
+    Timeout,
+    /// The certificate doesn't have the digest that the peer's SDP names.
+    Fingerprint,
+    /// DTLS failed for another reason; the log has it.
+    Handshake,
+}
+
+/// Where a datagram came from and to which of our addresses: replies must leave from there, or ICE checks fail.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Path {
+    /// The peer's address.
+    pub remote: SocketAddr,
+    /// Our address, where the socket is bound to all and the kernel told.
+    pub local: Option<IpAddr>,
+}
+
+/// One datagram from a socket. It is decrypted where it lies.
+#[derive(Debug)]
+pub struct Datagram<'a> {
+    /// Whence.
+    pub path: Path,
+    /// What.
+    pub payload: &'a mut [u8],
+}

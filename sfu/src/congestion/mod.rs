@@ -1,0 +1,3 @@
+//! Congestion control of one transport: what the receiving side reports to senders.
+
+pub mod twcc;

@@ -1,0 +1,91 @@
+//! The packets of one layer that subscribers may still ask for again: one cache for all of them.
+
+use crate::rtp::Media;
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+/// How long a packet may be asked for: two retries over a round trip of 300 ms. Later it is too late to be played.
+const MAX_AGE: Duration = Duration::from_secs(1);
+/// A second of 10 Mbit/s in packets of 1,200 bytes: more than a browser's screen share sends.
+const MAX_PACKETS: usize = 1_024;
+
+/// A ring by index; holes are packets that haven't come.
+#[derive(Debug, Default)]
+pub(super) struct Cache {
+    slots: VecDeque<Option<(Instant, Media)>>,
+    /// Index of the first slot.
+    base: u64,
+}
+
+impl Cache {
+    /// Puts a packet in its place and drops what became too old. A packet from before all that is kept is not taken.
+    pub fn insert(&mut self, now: Instant, media: Media) {
+        self.expire(now);
+        if self.slots.is_empty() || media.index >= self.base + 2 * MAX_PACKETS as u64 {
+            self.slots.clear();
+            self.base = media.index;
+        }
+        let Some(at) = media.index.checked_sub(self.base) else { return };
+        let at = at as usize; // below twice the most packets, see above
+        if self.slots.len() <= at {
+            self.slots.resize_with(at + 1, || None);
+        }
+        if let Some(slot) = self.slots.get_mut(at) {
+            *slot = Some((now, media));
+        }
+        while self.slots.len() > MAX_PACKETS {
+            self.slots.pop_front();
+            self.base += 1;
+        }
+    }
+
+    /// The packet at `index`, if it is kept.
+    pub fn get(&self, index: u64) -> Option<&Media> {
+        let at = usize::try_from(index.checked_sub(self.base)?).ok()?;
+        self.slots.get(at)?.as_ref().map(|(_, media)| media)
+    }
+
+    fn expire(&mut self, now: Instant) {
+        // A hole before the first kept packet goes with it: what would fill it is too late as well.
+        while let Some(front) = self.slots.front()
+            && front.as_ref().is_none_or(|(at, _)| now.saturating_duration_since(*at) > MAX_AGE)
+        {
+            self.slots.pop_front();
+            self.base += 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rtp::media::tests::media;
+
+    #[test]
+    fn packets_are_kept_for_a_while_also_out_of_order() {
+        let start = crate::test_epoch();
+        let mut cache = Cache::default();
+        for index in [100, 103, 101] {
+            cache.insert(start, media(0, index));
+        }
+        assert_eq!([99, 100, 101, 102, 103].map(|i| cache.get(i).is_some()), [false, true, true, false, true]);
+        cache.insert(start + MAX_AGE + Duration::from_millis(1), media(0, 104));
+        assert_eq!([100, 103, 104].map(|i| cache.get(i).is_some()), [false, false, true]);
+        assert_eq!(cache.slots.len(), 1);
+    }
+
+    #[test]
+    fn the_number_of_packets_and_jumps_are_bounded() {
+        let start = crate::test_epoch();
+        let mut cache = Cache::default();
+        for index in 0..5_000 {
+            cache.insert(start, media(0, index));
+        }
+        assert_eq!(cache.slots.len(), MAX_PACKETS);
+        assert!(cache.get(4_999).is_some() && cache.get(4_999 - MAX_PACKETS as u64).is_none());
+        cache.insert(start, media(0, 1 << 40));
+        assert_eq!(cache.slots.len(), 1);
+        cache.insert(start, media(0, 3));
+        assert!(cache.get(3).is_none());
+    }
+}

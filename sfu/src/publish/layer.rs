@@ -1,0 +1,99 @@
+//! One simulcast layer of a publication: its SSRC's numbering, statistics, holes, cache and clock.
+
+use super::cache::Cache;
+use super::keyframe::Keyframe;
+use super::nack::Nack;
+use super::sequence::{Sequence, Verdict};
+use super::stats::Stats;
+use crate::id::Ssrc;
+use crate::rtp::dependency::Structure;
+use crate::rtp::{Clock, Packet};
+use std::time::Instant;
+
+/// A layer, before and after its SSRC is known.
+#[derive(Debug, Default)]
+pub(super) struct Layer {
+    pub stream: Option<Stream>,
+    pub cache: Cache,
+    pub keyframe: Keyframe,
+    /// Newest sender report, with its SSRC: it may come before the first packet.
+    clock: Option<(Ssrc, Clock)>,
+    /// When media came last, padding not counted.
+    pub last_media: Option<Instant>,
+    /// Grows at every break.
+    pub epoch: u32,
+    /// Packets were dropped while muted: the next one is behind a break.
+    pub broken: bool,
+}
+
+/// What belongs to one SSRC.
+#[derive(Debug)]
+pub(super) struct Stream {
+    pub ssrc: Ssrc,
+    pub sequence: Sequence,
+    pub stats: Stats,
+    pub nack: Nack,
+    pub structure: Structure,
+}
+
+/// A packet's place in its layer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Place {
+    /// New, at this extended sequence number and, unless it is padding left out, this index.
+    At(u64, Option<u64>),
+    /// It was there before.
+    Duplicate,
+    /// Too old to tell.
+    TooOld,
+}
+
+impl Layer {
+    /// Numbers a packet; a new SSRC or a jump begins a new stream and a new epoch. `over_rtx`: it came as a retransmission.
+    pub fn place(&mut self, now: Instant, rate: u32, packet: &Packet, over_rtx: bool) -> Place {
+        let padding_only = packet.payload.is_empty();
+        let verdict = match &mut self.stream {
+            Some(stream) if stream.ssrc == packet.ssrc => stream.sequence.accept(packet.seq, padding_only),
+            _ => Verdict::Restart,
+        };
+        let place = match verdict {
+            Verdict::New { seq, index } => Place::At(seq, index),
+            Verdict::Duplicate => Place::Duplicate,
+            Verdict::TooOld => Place::TooOld,
+            Verdict::Restart => {
+                let above = self.stream.as_ref().and_then(|stream| stream.sequence.highest());
+                let mut sequence = Sequence::restart(above);
+                let Verdict::New { seq, index } = sequence.accept(packet.seq, padding_only) else {
+                    return Place::TooOld;
+                };
+                self.epoch = self.epoch.wrapping_add(1);
+                self.stream = Some(Stream {
+                    ssrc: packet.ssrc,
+                    sequence,
+                    stats: Stats::new(now, packet.ssrc, rate, seq, packet.ts),
+                    nack: Nack::new(seq),
+                    structure: Structure::default(),
+                });
+                Place::At(seq, index)
+            }
+        };
+        if let (Some(stream), false) = (&mut self.stream, over_rtx) {
+            match place {
+                Place::At(seq, _) => stream.stats.received(now, seq, packet.ts),
+                Place::Duplicate => stream.stats.duplicate(),
+                Place::TooOld => {}
+            }
+        }
+        place
+    }
+
+    /// The newest sender report of the present SSRC.
+    pub fn clock(&self) -> Option<Clock> {
+        let (ssrc, clock) = self.clock?;
+        self.stream.as_ref().is_some_and(|stream| stream.ssrc == ssrc).then_some(clock)
+    }
+
+    /// Takes in a sender report.
+    pub fn set_clock(&mut self, ssrc: Ssrc, clock: Clock) {
+        self.clock = Some((ssrc, clock));
+    }
+}

@@ -1,0 +1,264 @@
+//! Outgoing RTP: what a subscription decided, written for the subscriber's numbering right before sealing.
+
+use super::extension::{AudioLevel, ONE_BYTE, TWO_BYTE};
+use super::picture::Picture;
+use super::red;
+use crate::id::{Mid, Pt, Ssrc};
+use crate::params::{Extension, ExtensionMap};
+use bytes::Bytes;
+
+/// One packet for one subscriber. The payload is shared with all others; what differs is written by [`Outgoing::write`].
+#[derive(Clone, PartialEq, Debug)]
+pub struct Outgoing {
+    /// Sender.
+    pub ssrc: Ssrc,
+    /// Payload type.
+    pub pt: Pt,
+    /// Marker bit.
+    pub marker: bool,
+    /// Extended sequence number: the low 16 bits travel, the rest is SRTP's roll-over counter.
+    pub index: u64,
+    /// RTP timestamp.
+    pub ts: u32,
+    /// Media section, until the receiver showed that it knows the SSRC.
+    pub mid: Option<Mid>,
+    /// Loudness.
+    pub audio_level: Option<AudioLevel>,
+    /// Video orientation.
+    pub video_orientation: Option<u8>,
+    /// Playout delay.
+    pub playout_delay: Option<[u8; 3]>,
+    /// Dependency descriptor and the frame number to write into it.
+    pub dependency_descriptor: Option<(Bytes, u16)>,
+    /// In a retransmission (RFC 4588): the original sequence number that precedes the payload.
+    pub osn: Option<u16>,
+    /// What to write over the copied payload.
+    pub patch: Patch,
+    /// The payload.
+    pub payload: Bytes,
+}
+
+/// What is written over a copied payload.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Patch {
+    /// Nothing.
+    #[default]
+    None,
+    /// Picture numbering of VP8 or VP9.
+    Picture(Picture),
+    /// The payload type of the blocks in RED.
+    Red(Pt),
+}
+
+impl Outgoing {
+    /// The sequence number that travels.
+    pub fn seq(&self) -> u16 {
+        self.index as u16
+    }
+
+    /// SRTP's roll-over counter (RFC 3711 section 3.3.1).
+    pub fn roc(&self) -> u32 {
+        (self.index >> 16) as u32
+    }
+
+    /// Appends the packet in the clear: header, the extensions that the subscriber negotiated, payload. Two-byte elements
+    /// are used only if needed and allowed; an extension that doesn't fit is left out.
+    /// Returns the length of the header: payload starts there.
+    pub fn write(&self, map: &ExtensionMap, transport_cc: u16, abs_send_time: u32, buf: &mut Vec<u8>) -> usize {
+        let start = buf.len();
+        buf.extend_from_slice(&[0x80, u8::from(self.marker) << 7 | self.pt.0 & 0x7f]);
+        buf.extend_from_slice(&self.seq().to_be_bytes());
+        buf.extend_from_slice(&self.ts.to_be_bytes());
+        buf.extend_from_slice(&self.ssrc.0.to_be_bytes());
+        let mut descriptor = self.dependency_descriptor.as_ref().map(|(bytes, _)| bytes.as_ref());
+        let two_byte = map.allow_mixed && self.needs_two_bytes(map, descriptor);
+        if !two_byte {
+            descriptor = descriptor.filter(|d| d.len() <= 16);
+        }
+        let block = buf.len();
+        let mut elements = Elements { map, two_byte, buf };
+        elements.buf.extend_from_slice(&[0; 4]);
+        if let Some(mid) = &self.mid {
+            elements.push(Extension::Mid, mid.as_bytes());
+        }
+        elements.push(Extension::TransportCc, &transport_cc.to_be_bytes());
+        let [_, time @ ..] = abs_send_time.to_be_bytes();
+        elements.push(Extension::AbsSendTime, &time);
+        if let Some(AudioLevel { voice, level }) = self.audio_level {
+            elements.push(Extension::AudioLevel, &[u8::from(voice) << 7 | level & 0x7f]);
+        }
+        if let Some(orientation) = self.video_orientation {
+            elements.push(Extension::VideoOrientation, &[orientation]);
+        }
+        if let Some(delay) = &self.playout_delay {
+            elements.push(Extension::PlayoutDelay, delay);
+        }
+        if let Some(descriptor) = descriptor
+            && let Some(at) = elements.push(Extension::DependencyDescriptor, descriptor)
+            && let (Some(field), Some((_, number))) = (buf.get_mut(at + 1..at + 3), &self.dependency_descriptor)
+        {
+            field.copy_from_slice(&number.to_be_bytes());
+        }
+        finish_block(buf, start, block, two_byte);
+        let header = buf.len() - start;
+        if let Some(osn) = self.osn {
+            buf.extend_from_slice(&osn.to_be_bytes());
+        }
+        let payload = buf.len();
+        buf.extend_from_slice(&self.payload);
+        match (&self.patch, buf.get_mut(payload..)) {
+            (Patch::Picture(picture), Some(copy)) => picture.patch(copy),
+            (Patch::Red(pt), Some(copy)) => red::renumber(copy, *pt),
+            _ => {}
+        }
+        header
+    }
+
+    /// Whether an element that we would write has an id or a length beyond one-byte elements.
+    fn needs_two_bytes(&self, map: &ExtensionMap, descriptor: Option<&[u8]>) -> bool {
+        let high = |extension, present: bool| present && map.id(extension).is_some_and(|id| id > 14);
+        (descriptor.is_some_and(|d| d.len() > 16) && map.id(Extension::DependencyDescriptor).is_some())
+            || high(Extension::DependencyDescriptor, descriptor.is_some())
+            || high(Extension::Mid, self.mid.is_some())
+            || high(Extension::TransportCc, true)
+            || high(Extension::AbsSendTime, true)
+            || high(Extension::AudioLevel, self.audio_level.is_some())
+            || high(Extension::VideoOrientation, self.video_orientation.is_some())
+            || high(Extension::PlayoutDelay, self.playout_delay.is_some())
+    }
+}
+
+/// Writes extension elements of one form.
+struct Elements<'a, 'b> {
+    map: &'a ExtensionMap,
+    two_byte: bool,
+    buf: &'b mut Vec<u8>,
+}
+
+impl Elements<'_, '_> {
+    /// Appends one element if it was negotiated and fits the form; returns where its value lies.
+    fn push(&mut self, extension: Extension, value: &[u8]) -> Option<usize> {
+        let id = self.map.id(extension)?;
+        if self.two_byte {
+            self.buf.extend_from_slice(&[id, u8::try_from(value.len()).ok()?]);
+        } else {
+            if id > 14 || value.is_empty() || value.len() > 16 {
+                return None;
+            }
+            self.buf.push(id << 4 | (value.len() - 1) as u8);
+        }
+        let at = self.buf.len();
+        self.buf.extend_from_slice(value);
+        Some(at)
+    }
+}
+
+/// Pads the block that starts at `block` to words and fills in its header, or removes it if it is empty.
+fn finish_block(buf: &mut Vec<u8>, start: usize, block: usize, two_byte: bool) {
+    let len = buf.len() - block - 4;
+    if len == 0 {
+        buf.truncate(block);
+        return;
+    }
+    let words = len.div_ceil(4);
+    buf.resize(block + 4 + 4 * words, 0);
+    let [p0, p1] = if two_byte { TWO_BYTE } else { ONE_BYTE }.to_be_bytes();
+    let [l0, l1] = (words as u16).to_be_bytes();
+    if let Some(head) = buf.get_mut(block..block + 4) {
+        head.copy_from_slice(&[p0, p1, l0, l1]);
+    }
+    if let Some(first) = buf.get_mut(start) {
+        *first |= 0x10;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::Token;
+    use crate::rtp::Packet;
+
+    fn outgoing() -> Outgoing {
+        Outgoing {
+            ssrc: Ssrc(0xdead_beef),
+            pt: Pt(96),
+            marker: true,
+            index: 0x2_0007,
+            ts: 9000,
+            mid: Token::new("v0"),
+            audio_level: Some(AudioLevel { voice: true, level: 21 }),
+            video_orientation: Some(1),
+            playout_delay: Some([1, 2, 3]),
+            dependency_descriptor: Some((Bytes::from_static(&[0xc0, 0, 0, 0x80]), 0x0a0b)),
+            osn: None,
+            patch: Patch::None,
+            payload: Bytes::from_static(b"payload"),
+        }
+    }
+
+    fn map(descriptor: u8) -> ExtensionMap {
+        let mut map = ExtensionMap::default();
+        for (i, e) in Extension::ALL.into_iter().enumerate() {
+            map.set(e, i as u8 + 1);
+        }
+        map.set(Extension::DependencyDescriptor, descriptor);
+        map
+    }
+
+    fn written(packet: &Outgoing, map: &ExtensionMap) -> (Vec<u8>, Packet) {
+        let mut buf = vec![1, 2, 3];
+        let header = packet.write(map, 0x55aa, 0x00ab_cdef, &mut buf);
+        let raw = buf.split_off(3);
+        let parsed = Packet::parse(&Bytes::from(raw.clone()), map).unwrap();
+        assert_eq!(raw.len() - header, parsed.payload.len());
+        (raw, parsed)
+    }
+
+    #[test]
+    fn everything_written_is_read_back() {
+        let map = map(9);
+        let (raw, p) = written(&outgoing(), &map);
+        assert_eq!(raw[12..14], [0xbe, 0xde]);
+        assert_eq!((p.pt, p.marker, p.seq, p.ts, p.ssrc), (Pt(96), true, 7, 9000, Ssrc(0xdead_beef)));
+        assert_eq!(p.extensions.mid, Token::new("v0"));
+        assert_eq!(p.extensions.transport_cc, Some(0x55aa));
+        assert_eq!(p.extensions.abs_send_time, Some(0x00ab_cdef));
+        assert_eq!(p.extensions.audio_level, Some(AudioLevel { voice: true, level: 21 }));
+        assert_eq!(p.extensions.video_orientation, Some(1));
+        assert_eq!(p.extensions.playout_delay, Some([1, 2, 3]));
+        assert_eq!(p.extensions.dependency_descriptor.as_deref(), Some(&[0xc0, 0x0a, 0x0b, 0x80][..]));
+        assert_eq!(&p.payload[..], b"payload");
+        assert_eq!(outgoing().roc(), 2);
+    }
+
+    #[test]
+    fn a_long_descriptor_takes_two_byte_elements_where_allowed_and_is_dropped_elsewhere() {
+        let mut packet = outgoing();
+        packet.dependency_descriptor = Some((Bytes::from_static(&[7; 40]), 0x0707));
+        let mut map = map(9);
+        let (_, p) = written(&packet, &map);
+        assert_eq!(p.extensions.dependency_descriptor, None);
+        assert_eq!(p.extensions.mid, Token::new("v0"));
+        map.allow_mixed = true;
+        let (raw, p) = written(&packet, &map);
+        assert_eq!(raw[12..14], [0x10, 0x00]);
+        assert_eq!(p.extensions.dependency_descriptor.as_deref(), Some(&[7; 40][..]));
+        assert_eq!(p.extensions.mid, Token::new("v0"));
+    }
+
+    #[test]
+    fn without_extensions_there_is_no_block() {
+        let (raw, _) = written(&outgoing(), &ExtensionMap::default());
+        assert_eq!((raw[0], raw.len()), (0x80, 12 + 7));
+    }
+
+    #[test]
+    fn a_retransmission_carries_the_original_number_and_the_patch() {
+        let mut packet = outgoing();
+        packet.osn = Some(0x1122);
+        packet.payload = Bytes::from_static(&[0x90, 0x80, 0x80, 0x01, 0xff]);
+        packet.patch = Patch::Picture(Picture { id: Some((2, 0x1234, true)), tl0: None });
+        let (_, p) = written(&packet, &map(9));
+        assert_eq!(&p.payload[..], [0x11, 0x22, 0x90, 0x80, 0x92, 0x34, 0xff]);
+    }
+}

@@ -1,0 +1,212 @@
+//! Makes one gapless stream out of pieces of several: sequence number, timestamp, picture ids and frame numbers go on over layer
+//! switches, mutes, pauses and restarts of the publisher.
+//!
+//! A piece is a [`Segment`]: constant offsets from the source's numbers to ours. So a packet that comes late, or is asked for
+//! again, gets the numbers that it would have had, without remembering packets.
+
+use crate::id::Ssrc;
+use crate::rtp::picture::Picture;
+use crate::rtp::seq::newer32;
+use crate::rtp::{Clock, Media, dependency};
+use std::collections::VecDeque;
+use std::time::Instant;
+
+/// Segments that packets may still come late for, or be asked for from: more switches within the second that the cache
+/// reaches back don't happen.
+const MAX_SEGMENTS: usize = 8;
+
+/// A run of packets of one layer, and how to renumber them.
+#[derive(Clone, Copy, Debug)]
+struct Segment {
+    layer: u8,
+    ssrc: Ssrc,
+    /// First index of the source that belongs here.
+    first: u64,
+    /// Highest index so far.
+    last: u64,
+    index_offset: u64,
+    ts_offset: u32,
+    id_offset: u16,
+    tl0_offset: u8,
+    frame_offset: u16,
+}
+
+/// A packet's outgoing numbers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Mapped {
+    /// Extended sequence number.
+    pub index: u64,
+    /// RTP timestamp.
+    pub ts: u32,
+    /// Picture numbering.
+    pub picture: Picture,
+    /// Dependency descriptor's frame number, if there is a descriptor.
+    pub frame: u16,
+}
+
+impl Segment {
+    fn map(&self, media: &Media) -> Mapped {
+        let frame = media.dependency_descriptor.as_deref().and_then(dependency::frame_number).unwrap_or(0);
+        Mapped {
+            index: media.index.wrapping_add(self.index_offset),
+            ts: media.ts.wrapping_add(self.ts_offset),
+            picture: media.picture.shifted(self.id_offset, self.tl0_offset),
+            frame: frame.wrapping_add(self.frame_offset),
+        }
+    }
+
+    fn holds(&self, media: &Media) -> bool {
+        self.layer == media.layer && (self.first..=self.last).contains(&media.index)
+    }
+}
+
+/// See the module. Its inputs are [`Rewriter::switch`] and [`Rewriter::forward`].
+#[derive(Debug)]
+pub(super) struct Rewriter {
+    /// Oldest first; the last is the present one.
+    segments: VecDeque<Segment>,
+    next_index: u64,
+    /// The newest packet's timestamp and when it was first reached.
+    newest: Option<(u32, Instant)>,
+    first_ts: u32,
+    last_id: Option<u16>,
+    last_tl0: Option<u8>,
+    last_frame: Option<u16>,
+    /// Newest sender report of the present segment's source.
+    clock: Option<Clock>,
+}
+
+impl Rewriter {
+    /// A stream that starts at these numbers; `seq` must be at least 1. It should be below 2^15, so that the receiver can't
+    /// miss the first wrap (RFC 3711 section 3.3.1).
+    pub fn new(seq: u16, ts: u32) -> Self {
+        Self {
+            segments: VecDeque::new(),
+            next_index: seq.into(),
+            newest: None,
+            first_ts: ts,
+            last_id: None,
+            last_tl0: None,
+            last_frame: None,
+            clock: None,
+        }
+    }
+
+    /// The source is another from now on; our stream goes on.
+    pub fn restart(&mut self) {
+        self.segments.clear();
+        self.clock = None;
+    }
+
+    /// Begins a segment with this packet, right behind what was sent.
+    pub fn switch(&mut self, now: Instant, rate: u32, media: &Media) {
+        let ts = self.timestamp_at_switch(now, rate, media);
+        let (id, tl0) = (media.picture.id, media.picture.tl0);
+        let frame = media.dependency_descriptor.as_deref().and_then(dependency::frame_number);
+        let id_offset = match (self.last_id, id) {
+            (Some(last), Some((_, id, _))) => last.wrapping_add(1).wrapping_sub(id),
+            _ => 0,
+        };
+        let tl0_offset = match (self.last_tl0, tl0) {
+            (Some(last), Some((_, tl0))) => last.wrapping_add(1).wrapping_sub(tl0),
+            _ => 0,
+        };
+        let frame_offset = match (self.last_frame, frame) {
+            (Some(last), Some(frame)) => last.wrapping_add(1).wrapping_sub(frame),
+            _ => 0,
+        };
+        if self.segments.len() >= MAX_SEGMENTS {
+            self.segments.pop_front();
+        }
+        self.segments.push_back(Segment {
+            layer: media.layer,
+            ssrc: media.ssrc,
+            first: media.index,
+            last: media.index,
+            index_offset: self.next_index.wrapping_sub(media.index),
+            ts_offset: ts.wrapping_sub(media.ts),
+            id_offset,
+            tl0_offset,
+            frame_offset,
+        });
+        self.clock = media.clock;
+    }
+
+    /// The numbers of a packet of the present source. `None` if it is older than the switch and no older segment holds it.
+    pub fn forward(&mut self, now: Instant, media: &Media) -> Option<Mapped> {
+        let segment = self.segments.back_mut()?;
+        if media.index < segment.first || media.layer != segment.layer {
+            return self.late(media);
+        }
+        segment.last = segment.last.max(media.index);
+        let mapped = segment.map(media);
+        self.clock = media.clock;
+        if mapped.index >= self.next_index {
+            self.next_index = mapped.index + 1;
+            if let Some((_, id, _)) = mapped.picture.id {
+                self.last_id = Some(id);
+            }
+            if let Some((_, tl0)) = mapped.picture.tl0 {
+                self.last_tl0 = Some(tl0);
+            }
+            if media.dependency_descriptor.is_some() {
+                self.last_frame = Some(mapped.frame);
+            }
+        }
+        if self.newest.is_none_or(|(ts, _)| newer32(mapped.ts, ts)) {
+            self.newest = Some((mapped.ts, now));
+        }
+        Some(mapped)
+    }
+
+    /// The numbers of a packet that fills a hole in an older segment.
+    pub fn late(&self, media: &Media) -> Option<Mapped> {
+        self.segments.iter().rev().skip(1).find(|segment| segment.holds(media)).map(|segment| segment.map(media))
+    }
+
+    /// Which source packet had (or would have had) the outgoing sequence number: layer and index.
+    pub fn locate(&self, seq: u16) -> Option<(u8, u64)> {
+        let behind = (self.next_index as u16).wrapping_sub(seq);
+        let index = self.next_index.checked_sub(behind.into())?;
+        self.segments.iter().rev().find_map(|segment| {
+            let source = index.wrapping_sub(segment.index_offset);
+            (segment.first..=segment.last).contains(&source).then_some((segment.layer, source))
+        })
+    }
+
+    /// The numbers of a packet that is sent again.
+    pub fn again(&self, media: &Media) -> Option<Mapped> {
+        self.segments.iter().rev().find(|segment| segment.holds(media)).map(|segment| segment.map(media))
+    }
+
+    /// Our line between wall clock and timestamps, at the moment of the source's newest sender report.
+    pub fn clock(&self) -> Option<Clock> {
+        let segment = self.segments.back()?;
+        self.clock.map(|clock| Clock { rtp: clock.rtp.wrapping_add(segment.ts_offset), ..clock })
+    }
+
+    /// The outgoing timestamp of the packet that begins a segment: always after the newest.
+    ///
+    /// Best is the offset that its SSRC had before; then the one at which both layers' sender reports agree on the wall clock;
+    /// else arrival decides. What strays from arrival by over a second is mistaken.
+    fn timestamp_at_switch(&self, now: Instant, rate: u32, media: &Media) -> u32 {
+        let Some((newest, at)) = self.newest else { return self.first_ts };
+        let elapsed = now.saturating_duration_since(at).as_micros() * u128::from(rate) / 1_000_000;
+        let by_arrival = newest.wrapping_add(elapsed as u32);
+        let by_ssrc =
+            self.segments.iter().rev().find(|s| s.ssrc == media.ssrc).map(|s| media.ts.wrapping_add(s.ts_offset));
+        let by_reports = || {
+            let (old, new) = (self.clock()?, media.clock?);
+            let later = (i128::from(new.ntp.wrapping_sub(old.ntp) as i64) * i128::from(rate)) >> 32;
+            let same_moment = old.rtp.wrapping_add(later as u32);
+            Some(media.ts.wrapping_sub(new.rtp).wrapping_add(same_moment))
+        };
+        let plausible = |ts: &u32| (ts.wrapping_sub(by_arrival) as i32).unsigned_abs() <= rate;
+        let ts = by_ssrc.filter(plausible).or_else(|| by_reports().filter(plausible)).unwrap_or(by_arrival);
+        if newer32(ts, newest) { ts } else { newest.wrapping_add(1) }
+    }
+}
+
+#[cfg(test)]
+#[path = "rewrite_tests.rs"]
+mod tests;

@@ -1,0 +1,205 @@
+//! Stories of rewriting, and random ones against an oracle.
+
+use super::*;
+use crate::rtp::media::tests::media;
+use bytes::Bytes;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use std::time::Duration;
+
+const RATE: u32 = 90_000;
+const MS: Duration = Duration::from_millis(1);
+
+/// A packet with everything that is renumbered.
+fn packet(layer: u8, index: u64, ts: u32, id: u16) -> Media {
+    let mut m = media(layer, index);
+    m.ts = ts;
+    m.picture = Picture { id: Some((2, id & 0x7fff, true)), tl0: Some((4, id as u8)) };
+    let [a, b] = id.to_be_bytes();
+    m.dependency_descriptor = Some(Bytes::copy_from_slice(&[0xc0, a, b]));
+    m
+}
+
+#[test]
+fn the_first_packet_gets_our_first_numbers_and_the_rest_follow() {
+    let now = crate::test_epoch();
+    let mut r = Rewriter::new(100, 7_000);
+    assert_eq!(r.forward(now, &packet(0, 5, 0, 0)), None, "nothing was chosen yet");
+    let first = packet(0, 500, u32::MAX - 10, 0x7fff);
+    r.switch(now, RATE, &first);
+    let a = r.forward(now, &first).unwrap();
+    assert_eq!((a.index, a.ts), (100, 7_000));
+    let b = r.forward(now, &packet(0, 503, 20, 0)).unwrap();
+    assert_eq!((b.index, b.ts), (103, 7_031));
+    let late = r.forward(now, &packet(0, 501, u32::MAX, 0x7fff)).unwrap();
+    assert_eq!((late.index, late.ts), (101, 7_010));
+    assert_eq!(r.forward(now, &packet(0, 499, 0, 0)), None, "older than the switch");
+}
+
+#[test]
+fn a_switch_goes_on_where_the_old_layer_ended() {
+    let now = crate::test_epoch();
+    let mut r = Rewriter::new(100, 7_000);
+    for n in 0..10 {
+        let p = packet(0, 500 + u64::from(n), n * 3_000, 40 + n as u16);
+        if n == 0 {
+            r.switch(now, RATE, &p);
+        }
+        r.forward(now, &p);
+    }
+    let key = packet(1, 9_000, 77, 9);
+    r.switch(now + 33 * MS, RATE, &key);
+    let out = r.forward(now + 33 * MS, &key).unwrap();
+    assert_eq!(out.index, 110);
+    assert_eq!(out.ts, 7_000 + 9 * 3_000 + 33 * 90, "by arrival");
+    assert_eq!(out.picture.id.map(|i| i.1), Some(50));
+    assert_eq!(out.picture.tl0.map(|i| i.1), Some(50));
+    assert_eq!(out.frame, 50);
+}
+
+#[test]
+fn holes_of_the_old_layer_can_still_be_filled() {
+    let now = crate::test_epoch();
+    let mut r = Rewriter::new(1, 0);
+    let first = packet(0, 500, 0, 0);
+    r.switch(now, RATE, &first);
+    r.forward(now, &first);
+    r.forward(now, &packet(0, 502, 0, 0));
+    let key = packet(1, 9_000, 0, 0);
+    r.switch(now, RATE, &key);
+    r.forward(now, &key);
+    assert_eq!(r.late(&packet(0, 501, 0, 0)).map(|m| m.index), Some(2));
+    assert_eq!(r.late(&packet(0, 503, 0, 0)), None, "behind the switch");
+    assert_eq!(
+        [1, 2, 3, 4, 5, 0].map(|seq| r.locate(seq)),
+        [Some((0, 500)), Some((0, 501)), Some((0, 502)), Some((1, 9_000)), None, None]
+    );
+}
+
+#[test]
+fn sender_reports_align_layers_whatever_their_arrival() {
+    let now = crate::test_epoch();
+    // Layer 0: timestamp 0 is second 100. Layer 1: timestamp 500,000 is second 101.
+    let clock = |second: u64, rtp| Some(Clock { ntp: second << 32, rtp, at: now });
+    let mut r = Rewriter::new(1, 1_000_000);
+    let mut low = packet(0, 1, 90_000, 0);
+    low.clock = clock(100, 0);
+    r.switch(now, RATE, &low);
+    r.forward(now, &low);
+    // Captured 40 ms later, but 300 ms under way.
+    let mut high = packet(1, 1, 500_000 + 3_600, 0);
+    high.clock = clock(101, 500_000);
+    r.switch(now + 340 * MS, RATE, &high);
+    let out = r.forward(now + 340 * MS, &high).unwrap();
+    assert_eq!(out.ts, 1_000_000 + 3_600);
+    // Our line is the same whichever layer tells it.
+    let line = r.clock().unwrap();
+    assert_eq!((line.ntp, line.rtp), (101 << 32, 1_000_000));
+    // The same frame on the other layer again: time doesn't stand still, nor go back.
+    let mut again = packet(0, 2, 90_000 + 3_600, 0);
+    again.clock = clock(100, 0);
+    r.switch(now + 341 * MS, RATE, &again);
+    assert_eq!(r.forward(now + 341 * MS, &again).map(|m| m.ts), Some(1_000_000 + 3_601));
+}
+
+#[test]
+fn reports_that_make_no_sense_are_not_believed() {
+    let now = crate::test_epoch();
+    let mut r = Rewriter::new(1, 0);
+    let mut low = packet(0, 1, 0, 0);
+    low.clock = Some(Clock { ntp: 5 << 32, rtp: 0, at: now });
+    r.switch(now, RATE, &low);
+    r.forward(now, &low);
+    let mut high = packet(1, 1, 0, 0);
+    high.clock = Some(Clock { ntp: 99_999 << 32, rtp: 0, at: now });
+    r.switch(now + 100 * MS, RATE, &high);
+    assert_eq!(r.forward(now + 100 * MS, &high).map(|m| m.ts), Some(9_000));
+}
+
+#[test]
+fn after_a_mute_of_the_same_source_its_clock_goes_on() {
+    let now = crate::test_epoch();
+    let mut r = Rewriter::new(1, 0);
+    let before = packet(0, 1, 0, 0);
+    r.switch(now, RATE, &before);
+    r.forward(now, &before);
+    let after = packet(0, 400, 900_000, 300);
+    r.switch(now + 10_020 * MS, RATE, &after);
+    let out = r.forward(now + 10_020 * MS, &after).unwrap();
+    assert_eq!((out.index, out.ts, out.frame), (2, 900_000, 1));
+}
+
+#[test]
+fn another_track_in_its_place_goes_on_without_a_gap() {
+    let now = crate::test_epoch();
+    let mut r = Rewriter::new(1, 0);
+    let before = packet(0, 1, 0, 0);
+    r.switch(now, RATE, &before);
+    r.forward(now, &before);
+    r.restart();
+    assert_eq!(r.locate(1), None, "the old track's packets are gone");
+    let after = packet(0, 1, 12_345, 77);
+    r.switch(now + 1_000 * MS, RATE, &after);
+    let out = r.forward(now + 1_000 * MS, &after).unwrap();
+    assert_eq!((out.index, out.ts, out.frame), (2, 90_000, 1));
+}
+
+/// One simulated layer that yields frames in order.
+struct Source {
+    layer: u8,
+    index: u64,
+    ts: u32,
+    id: u16,
+}
+
+#[test]
+fn random_switches_over_wraps_make_one_gapless_stream() {
+    for seed in 0..20 {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let mut now = crate::test_epoch();
+        let mut r = Rewriter::new(rng.random_range(1..0x8000), rng.random());
+        let mut sources: Vec<Source> = (0..3)
+            .map(|layer| Source { layer, index: rng.random_range(60_000..70_000), ts: rng.random(), id: rng.random() })
+            .collect();
+        let mut current = None;
+        let (mut last, mut ids): (Option<Mapped>, Option<u16>) = (None, None);
+        for _ in 0..5_000 {
+            now += 33 * MS;
+            let pause = rng.random_ratio(1, 100);
+            let choice = if rng.random_ratio(1, 10) || pause { None } else { current };
+            for s in &mut sources {
+                s.ts = s.ts.wrapping_add(2_970);
+                s.id = s.id.wrapping_add(1);
+            }
+            if pause {
+                now += Duration::from_millis(rng.random_range(0..5_000));
+            }
+            let source = choice.unwrap_or_else(|| rng.random_range(0..3));
+            let switch = current != Some(source) || choice.is_none();
+            current = Some(source);
+            let s = &mut sources[source];
+            for n in 0..rng.random_range(1..4u16) {
+                let p = packet(s.layer, s.index, s.ts, s.id);
+                s.index += 1;
+                if n == 0 && switch {
+                    r.switch(now, RATE, &p);
+                }
+                let out = r.forward(now, &p).unwrap();
+                if let Some(last) = last {
+                    assert_eq!(out.index, last.index + 1, "consecutive");
+                    let step = out.ts.wrapping_sub(last.ts);
+                    assert!(if n == 0 { (1..=9 * RATE).contains(&step) } else { step == 0 }, "seed {seed}: {step}");
+                }
+                let id = out.picture.id.unwrap().1;
+                if n == 0 {
+                    assert!(ids.is_none_or(|before| id == (before + 1) & 0x7fff), "seed {seed}");
+                }
+                assert_eq!(out.frame & 0x7fff, id);
+                ids = Some(id);
+                assert_eq!(r.locate(out.index as u16), Some((p.layer, p.index)));
+                assert_eq!(r.again(&p), Some(out));
+                last = Some(out);
+            }
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! How much may be sent again: each packet not twice within a round trip, and all within a budget of bytes.
+
+use std::time::{Duration, Instant};
+
+/// Two requests for one packet closer than this are one: no round trip that matters is shorter.
+const MIN_INTERVAL: Duration = Duration::from_millis(20);
+/// Retransmissions in bytes per second: about a video stream, so that a subscriber who NACKs all at most doubles its load.
+const RATE: u64 = 250_000;
+/// What may be sent at once: two large key frames.
+const BURST: u64 = 200_000;
+/// Packets of which we remember when they were sent again: a second of heavy loss.
+const REMEMBERED: usize = 128;
+
+/// One subscription's retransmissions.
+#[derive(Debug)]
+pub(super) struct Budget {
+    bytes: u64,
+    filled: Instant,
+    created: Instant,
+    /// Sequence number and when it was sent again, in ms since creation; by sequence number modulo the length. Empty until needed.
+    sent: Vec<Option<(u16, u32)>>,
+}
+
+impl Budget {
+    /// A full budget.
+    pub fn new(now: Instant) -> Self {
+        Self { bytes: BURST, filled: now, created: now, sent: Vec::new() }
+    }
+
+    /// Whether packet `seq` of `len` bytes may be sent again now; it counts as sent then.
+    pub fn take(&mut self, now: Instant, rtt: Duration, seq: u16, len: usize) -> bool {
+        let elapsed = now.saturating_duration_since(self.filled);
+        let more = elapsed.as_millis() as u64 * RATE / 1_000;
+        if more > 0 {
+            self.bytes = (self.bytes.saturating_add(more)).min(BURST);
+            self.filled = now;
+        }
+        if self.sent.is_empty() {
+            self.sent.resize(REMEMBERED, None);
+        }
+        let ms = now.saturating_duration_since(self.created).as_millis() as u32;
+        let interval = rtt.max(MIN_INTERVAL).as_millis() as u32;
+        let Some(slot) = self.sent.get_mut(usize::from(seq) % REMEMBERED) else { return false };
+        if slot.is_some_and(|(other, at)| other == seq && ms.wrapping_sub(at) < interval) {
+            return false;
+        }
+        let Some(left) = self.bytes.checked_sub(len as u64) else { return false };
+        self.bytes = left;
+        *slot = Some((seq, ms));
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_packet_goes_once_per_round_trip() {
+        let start = crate::test_epoch();
+        let mut budget = Budget::new(start);
+        let rtt = Duration::from_millis(50);
+        assert!(budget.take(start, rtt, 7, 1_000));
+        assert!(!budget.take(start + Duration::from_millis(49), rtt, 7, 1_000));
+        assert!(budget.take(start + Duration::from_millis(49), rtt, 8, 1_000));
+        assert!(budget.take(start + Duration::from_millis(51), rtt, 7, 1_000));
+    }
+
+    #[test]
+    fn a_storm_is_held_to_the_rate() {
+        let start = crate::test_epoch();
+        let mut budget = Budget::new(start);
+        let mut bytes = 0;
+        for n in 0..100_000u64 {
+            let now = start + Duration::from_micros(100 * n);
+            if budget.take(now, Duration::ZERO, n as u16, 1_200) {
+                bytes += 1_200;
+            }
+        }
+        let most = BURST + 10 * RATE;
+        assert!(bytes <= most && bytes > most * 9 / 10, "{bytes}");
+    }
+}

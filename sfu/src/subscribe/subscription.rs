@@ -1,0 +1,271 @@
+//! One track sent to one subscriber.
+
+use super::report::Reports;
+use super::rewrite::{Mapped, Rewriter};
+use super::rtx::Budget;
+use super::select::{Selector, Verdict};
+use crate::id::{Ssrc, SubscriptionId, TransportId};
+use crate::params::{Kind, PayloadParams, SubscribeParams, SubscriptionSettings};
+use crate::rtp::rtcp::ReportBlock;
+use crate::rtp::write::Patch;
+use crate::rtp::{LayerSet, Media, Outgoing, rtcp_write};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use std::time::{Duration, Instant};
+
+/// What was sent, and what wasn't.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Counters {
+    /// Packets sent on the media SSRC.
+    pub packets: u64,
+    /// Their payload bytes.
+    pub bytes: u64,
+    /// Packets sent again.
+    pub retransmitted: u64,
+    /// Requested packets that were no longer (or never) there.
+    pub nack_missed: u64,
+    /// Requested packets held back by the budget.
+    pub nack_held: u64,
+    /// Packets in a format that the subscriber doesn't take.
+    pub unmatched: u64,
+}
+
+/// A subscription. Its inputs are [`Subscription::handle_packet`], the subscriber's feedback and [`Subscription::set`]; after
+/// them, and once after [`Subscription::new`], ask [`Subscription::keyframe_wanted`] and pass it on to the track.
+#[derive(Debug)]
+pub struct Subscription {
+    id: SubscriptionId,
+    transport: TransportId,
+    params: SubscribeParams,
+    selector: Selector,
+    rewriter: Rewriter,
+    budget: Budget,
+    reports: Reports,
+    /// Clock rate of what is sent.
+    rate: u32,
+    next_rtx: u64,
+    /// The receiver hasn't reported on our SSRC yet: packets carry the mid.
+    announce: bool,
+    counters: Counters,
+}
+
+impl Subscription {
+    /// A subscription as negotiated. `live` is what the track sends now; `seed` decides the first sequence numbers and timestamp.
+    #[allow(clippy::too_many_arguments, reason = "each is its own kind of thing, and there is one caller")]
+    pub fn new(
+        now: Instant,
+        id: SubscriptionId,
+        transport: TransportId,
+        params: SubscribeParams,
+        settings: SubscriptionSettings,
+        kind: Kind,
+        live: LayerSet,
+        seed: u64,
+    ) -> Self {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        // Below 2^15: see Rewriter::new.
+        let (seq, rtx) = (rng.random_range(1..0x8000), rng.random_range(1..0x8000));
+        Self {
+            id,
+            transport,
+            params,
+            selector: Selector::new(kind, settings, live),
+            rewriter: Rewriter::new(seq, rng.random()),
+            budget: Budget::new(now),
+            reports: Reports::new(),
+            rate: 0,
+            next_rtx: rtx,
+            announce: true,
+            counters: Counters::default(),
+        }
+    }
+
+    /// Its name.
+    pub fn id(&self) -> SubscriptionId {
+        self.id
+    }
+
+    /// To whom.
+    pub fn transport(&self) -> TransportId {
+        self.transport
+    }
+
+    /// The SSRC of its media.
+    pub fn ssrc(&self) -> Ssrc {
+        self.params.ssrc
+    }
+
+    /// What was negotiated.
+    pub fn params(&self) -> &SubscribeParams {
+        &self.params
+    }
+
+    /// What happened so far.
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// The layer shown at this moment.
+    pub fn layer(&self) -> Option<u8> {
+        self.selector.shown()
+    }
+
+    /// Smoothed round trip to the subscriber, from its receiver reports.
+    pub fn rtt(&self) -> Duration {
+        self.reports.rtt()
+    }
+
+    /// Share lost in the last report interval, in 1/256.
+    pub fn fraction_lost(&self) -> u8 {
+        self.reports.fraction_lost()
+    }
+
+    /// Changes what is shown.
+    pub fn set(&mut self, settings: SubscriptionSettings) {
+        self.selector.set(settings);
+    }
+
+    /// What is sent comes from another track from now on; the outgoing stream goes on without a gap.
+    pub fn replace_source(&mut self, live: LayerSet) {
+        self.selector.restart(live);
+        self.rewriter.restart();
+    }
+
+    /// Takes in any packet of the track; returns it made ready, if this subscriber gets it.
+    pub fn handle_packet(&mut self, now: Instant, media: &Media) -> Option<Outgoing> {
+        let verdict = self.selector.judge(media);
+        if verdict == Verdict::Drop && (self.selector.paused() || self.rewriter.late(media).is_none()) {
+            return None;
+        }
+        let Some(payload) = self.payload(media) else {
+            self.counters.unmatched += 1;
+            return None;
+        };
+        let mapped = match verdict {
+            Verdict::Switch => {
+                self.rate = media.format.codec.clock_rate();
+                self.rewriter.switch(now, self.rate, media);
+                self.selector.switched(media);
+                self.rewriter.forward(now, media)
+            }
+            Verdict::Forward => self.rewriter.forward(now, media),
+            Verdict::Drop => self.rewriter.late(media),
+        }?;
+        let outgoing = self.outgoing(media, mapped, &payload);
+        self.reports.on_packet(now, self.rewriter.clock().is_some(), verdict == Verdict::Switch);
+        self.counters.packets += 1;
+        self.counters.bytes += outgoing.payload.len() as u64;
+        Some(outgoing)
+    }
+
+    /// The layer of which a key frame is needed to go on, as long as it is.
+    pub fn keyframe_wanted(&self) -> Option<u8> {
+        self.selector.keyframe_wanted()
+    }
+
+    /// The subscriber lost the picture (PLI or FIR): the layer to ask a key frame of.
+    pub fn handle_keyframe_request(&self) -> Option<u8> {
+        self.selector.shown_or_wanted()
+    }
+
+    /// The subscriber misses packets. `fetch` finds a packet of the track by layer and index
+    /// ([`Track::cached`](crate::publish::Track::cached)); what may be sent again goes to `emit`, over RTX where negotiated.
+    pub fn handle_nack<'a>(
+        &mut self,
+        now: Instant,
+        missing: impl IntoIterator<Item = u16>,
+        fetch: impl Fn(u8, u64) -> Option<&'a Media>,
+        mut emit: impl FnMut(Outgoing),
+    ) {
+        if self.selector.paused() {
+            return;
+        }
+        for seq in missing {
+            let found = self.rewriter.locate(seq).and_then(|(layer, index)| fetch(layer, index));
+            let prepared = found.and_then(|m| Some((m, self.rewriter.again(m)?, self.payload(m)?)));
+            let Some((media, mapped, payload)) = prepared else {
+                self.counters.nack_missed += 1;
+                continue;
+            };
+            if !self.budget.take(now, self.reports.rtt(), seq, media.payload.len()) {
+                self.counters.nack_held += 1;
+                continue;
+            }
+            self.counters.retransmitted += 1;
+            let mut outgoing = self.outgoing(media, mapped, &payload);
+            // RTX wraps the codec's own payload type; what was sent as RED goes again as it was.
+            if let (Some(ssrc), Some(pt)) = (self.params.rtx_ssrc, payload.rtx)
+                && outgoing.pt == payload.pt
+            {
+                outgoing.osn = Some(outgoing.seq());
+                outgoing.ssrc = ssrc;
+                outgoing.pt = pt;
+                outgoing.index = self.next_rtx;
+                outgoing.mid = Some(self.params.mid);
+                self.next_rtx += 1;
+            }
+            emit(outgoing);
+        }
+    }
+
+    /// Takes in the subscriber's report block about our media SSRC.
+    pub fn handle_report(&mut self, now: Instant, block: &ReportBlock) {
+        self.announce = false;
+        self.reports.answered(now, block);
+    }
+
+    /// When [`Subscription::poll_report`] will have something; may lie in the past.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        if self.selector.paused() { None } else { self.reports.deadline() }
+    }
+
+    /// Appends the sender report that is due, with an SDES. Returns whether there was one. There is none before the publisher's
+    /// first.
+    pub fn poll_report(&mut self, now: Instant, cname: &str, buf: &mut Vec<u8>) -> bool {
+        if self.selector.paused() {
+            return false;
+        }
+        let clock = self.rewriter.clock().map(|clock| (clock, self.rate));
+        let sent = (self.counters.packets, self.counters.bytes);
+        let Some(report) = self.reports.poll(now, self.params.ssrc, clock, sent) else { return false };
+        rtcp_write::sender_report(&report, cname, buf);
+        true
+    }
+
+    fn payload(&self, media: &Media) -> Option<PayloadParams> {
+        self.params.payloads.iter().copied().find(|p| p.format == media.format)
+    }
+
+    fn outgoing(&self, media: &Media, mapped: Mapped, payload: &PayloadParams) -> Outgoing {
+        let (pt, patch, bytes) = match (media.red, payload.red) {
+            (Some((_, primary)), Some(red)) => {
+                let patch = if primary == payload.pt { Patch::None } else { Patch::Red(payload.pt) };
+                (red, patch, media.payload.clone())
+            }
+            (Some((at, _)), None) => (payload.pt, Patch::None, media.payload.slice(usize::from(at)..)),
+            (None, _) => {
+                let same = mapped.picture == media.picture || media.payload.is_empty();
+                (payload.pt, if same { Patch::None } else { Patch::Picture(mapped.picture) }, media.payload.clone())
+            }
+        };
+        Outgoing {
+            ssrc: self.params.ssrc,
+            pt,
+            marker: media.marker,
+            index: mapped.index,
+            ts: mapped.ts,
+            mid: self.announce.then_some(self.params.mid),
+            audio_level: media.audio_level,
+            video_orientation: media.video_orientation,
+            playout_delay: media.playout_delay,
+            dependency_descriptor: media.dependency_descriptor.clone().map(|bytes| (bytes, mapped.frame)),
+            osn: None,
+            patch,
+            payload: bytes,
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "subscription_tests.rs"]
+mod tests;

@@ -1,0 +1,141 @@
+//! RTCP both ways: what peers say of our streams and of theirs, and what we tell them, once a turn.
+
+use super::Worker;
+use crate::id::{Ssrc, TrackId, TransportId};
+use crate::rtp::rtcp::{self, Blocks, Rtcp};
+use crate::subscribe::Subscription;
+use crate::timers::Timer;
+use crate::transmit::Batch;
+use std::time::Instant;
+
+/// Retransmissions that one compound may cause: more is a flood, not a loss.
+const MAX_NACKS: usize = 256;
+
+impl Worker {
+    /// Takes in one SRTCP packet from a validated address.
+    pub(super) fn handle_rtcp(&mut self, now: Instant, from: TransportId, datagram: &mut [u8]) {
+        let Some(peer) = self.peers.get_mut(&from) else { return };
+        let compound = match peer.transport.open_rtcp(now, datagram) {
+            Ok(len) => datagram.get(..len).unwrap_or_default(),
+            Err(_) => {
+                self.counters.not_opened += 1;
+                return;
+            }
+        };
+        for packet in rtcp::parse(compound) {
+            match packet {
+                Rtcp::SenderReport(report, blocks) => {
+                    let route = self.peers.get(&from).and_then(|peer| peer.routes.get(report.ssrc));
+                    if let Some(route) = route.filter(|route| !route.rtx)
+                        && let Some(publication) = self.tracks.get_mut(&route.track)
+                    {
+                        publication.track.handle_sender_report(now, route.layer, &report);
+                    }
+                    self.reports(now, from, blocks);
+                }
+                Rtcp::ReceiverReport(blocks) => self.reports(now, from, blocks),
+                Rtcp::Nack { media, missing } => self.retransmit(now, from, media, missing.take(MAX_NACKS)),
+                Rtcp::Pli { media } | Rtcp::Fir { media, .. } => self.picture_lost(from, media),
+                Rtcp::TransportCc(_) | Rtcp::Remb(_) => {
+                    if let Some(peer) = self.peers.get_mut(&from) {
+                        peer.feedback_received += 1;
+                    }
+                }
+                // A track ends by signaling.
+                Rtcp::Bye(_) => {}
+            }
+        }
+        self.mark(from);
+    }
+
+    fn reports(&mut self, now: Instant, from: TransportId, blocks: Blocks<'_>) {
+        for block in blocks {
+            if let Some((_, subscription)) = self.received_by(from, block.ssrc) {
+                subscription.handle_report(now, &block);
+            }
+        }
+    }
+
+    fn retransmit(&mut self, now: Instant, from: TransportId, media: Ssrc, missing: impl Iterator<Item = u16>) {
+        let Some(&id) = self.peers.get(&from).and_then(|peer| peer.receiving.get(&media)) else { return };
+        let Some(publication) = self.tracks.get_mut(&id) else { return };
+        let (track, subscriptions) = (&publication.track, &mut publication.subscriptions);
+        let mine = subscriptions.iter_mut().find(|s| s.transport() == from && s.ssrc() == media);
+        let (Some(subscription), Some(peer)) = (mine, self.peers.get_mut(&from)) else { return };
+        subscription.handle_nack(now, missing, |layer, index| track.cached(layer, index), |outgoing| {
+            peer.push(outgoing);
+        });
+    }
+
+    fn picture_lost(&mut self, from: TransportId, media: Ssrc) {
+        let Some((track, subscription)) = self.received_by(from, media) else { return };
+        let layer = subscription.handle_keyframe_request();
+        if let (Some(layer), Some(publication)) = (layer, self.tracks.get_mut(&track)) {
+            publication.track.request_keyframe(layer);
+            let publisher = publication.transport;
+            self.mark(publisher);
+        }
+    }
+
+    /// The subscription that a peer receives on an SSRC.
+    fn received_by(&mut self, peer: TransportId, ssrc: Ssrc) -> Option<(TrackId, &mut Subscription)> {
+        let track = *self.peers.get(&peer)?.receiving.get(&ssrc)?;
+        let subscriptions = &mut self.tracks.get_mut(&track)?.subscriptions;
+        let found = subscriptions.iter_mut().find(|s| s.transport() == peer && s.ssrc() == ssrc)?;
+        Some((track, found))
+    }
+
+    /// Sends all that waits for one peer, and sets its timer.
+    pub(super) fn flush_peer(&mut self, now: Instant, id: TransportId, batch: &mut Batch) {
+        let abs_send_time = abs_send_time(now.saturating_duration_since(self.epoch));
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        peer.dirty = false;
+        let mut next = None;
+        if peer.transport.is_connected() {
+            self.counters.not_sealed += peer.flush_media(abs_send_time, batch);
+            peer.flush_reports(batch);
+            if peer.arrivals.poll_timeout().is_some_and(|at| at <= now) {
+                let from = peer.local_ssrc;
+                let mut feedback = Vec::new();
+                peer.arrivals.poll(now, from, peer.last_media, &mut feedback);
+                peer.flush_rtcp(batch, |buf| buf.extend_from_slice(&feedback));
+            }
+            for index in 0..peer.publishing.len() {
+                let Some(publication) = peer.publishing.get(index).and_then(|track| self.tracks.get_mut(track)) else {
+                    continue;
+                };
+                if publication.track.poll_timeout(now).is_some_and(|at| at <= now) {
+                    let from = peer.local_ssrc;
+                    peer.flush_rtcp(batch, |buf| publication.track.poll_feedback(now, from, buf));
+                }
+                next = [next, publication.track.poll_timeout(now)].into_iter().flatten().min();
+            }
+        }
+        peer.transport.poll_transmit(now, batch);
+        if peer.retired {
+            self.peers.remove(&id);
+            self.timers.remove(Timer::Peer(id));
+            return;
+        }
+        let next = [next, peer.poll_timeout()].into_iter().flatten().min();
+        self.timers.set(Timer::Peer(id), next);
+    }
+}
+
+/// `abs-send-time`: 24 bits, 6.18 fixed point seconds, wrapping every 64 s.
+fn abs_send_time(since: std::time::Duration) -> u32 {
+    let fraction = u64::from(since.subsec_nanos()) << 18;
+    ((since.as_secs() << 18 | fraction / 1_000_000_000) & 0xff_ffff) as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn abs_send_time_is_six_bits_of_seconds_and_eighteen_of_fraction() {
+        assert_eq!(abs_send_time(Duration::from_millis(1_500)), 3 << 17);
+        assert_eq!(abs_send_time(Duration::from_secs(64)), 0);
+    }
+}

@@ -1,0 +1,85 @@
+//! The way of a media packet: opened, routed, made ready once by its track, then offered to each of its subscriptions.
+
+use super::Worker;
+use crate::id::{TrackId, TransportId};
+use crate::rtp::Packet;
+use crate::timers::Timer;
+use bytes::Bytes;
+use std::time::Instant;
+
+impl Worker {
+    /// Takes in one SRTP packet from a validated address.
+    pub(super) fn handle_rtp(&mut self, now: Instant, from: TransportId, datagram: &mut [u8]) {
+        let Some(peer) = self.peers.get_mut(&from) else { return };
+        let plain = match peer.transport.open_rtp(now, datagram) {
+            Ok(len) => datagram.get(..len).unwrap_or_default(),
+            Err(_) => {
+                self.counters.not_opened += 1;
+                return;
+            }
+        };
+        // The one copy of a packet: cache and all subscribers share it.
+        let Ok(packet) = Packet::parse(&Bytes::copy_from_slice(plain), peer.transport.extensions()) else {
+            self.counters.malformed += 1;
+            return;
+        };
+        if let Some(number) = packet.extensions.transport_cc {
+            peer.arrivals.record(now, number);
+            peer.last_media = packet.ssrc;
+        }
+        let route = peer.routes.learn(&packet);
+        self.mark(from);
+        let Some(route) = route else {
+            self.counters.unrouted += 1;
+            return;
+        };
+        let Some(publication) = self.tracks.get_mut(&route.track) else { return };
+        let media = publication.track.handle_rtp(now, route.layer, route.rtx, packet);
+        if publication.track.take_started() {
+            self.events.push_back(crate::api::Event::TrackStarted { track: route.track });
+        }
+        let Some(media) = media else { return };
+
+        if let Some(level) = media.audio_level
+            && let Some(room) = self.rooms.get_mut(&publication.room)
+        {
+            room.speakers.observe(now, route.track, level);
+            self.timers.set(Timer::Room(publication.room), room.speakers.poll_timeout());
+        }
+        for subscription in &mut publication.subscriptions {
+            let Some(peer) = self.peers.get_mut(&subscription.transport()) else { continue };
+            if !peer.transport.is_connected() {
+                continue;
+            }
+            if let Some(outgoing) = subscription.handle_packet(now, &media) {
+                // Reports ride on packets: a stream that rests needs none.
+                if subscription.poll_timeout().is_some_and(|at| at <= now) {
+                    subscription.poll_report(now, &publication.cname, peer.rtcp_buffer());
+                }
+                if peer.push(outgoing) {
+                    self.counters.forwarded += 1;
+                } else {
+                    self.counters.not_sealed += 1;
+                }
+                if !std::mem::replace(&mut peer.dirty, true) {
+                    self.dirty.push(peer.id());
+                }
+            }
+            if let Some(layer) = subscription.keyframe_wanted() {
+                publication.track.request_keyframe(layer);
+            }
+        }
+    }
+
+    /// Asks a track's publisher for the key frames that its subscriptions wait for.
+    pub(super) fn request_keyframes(&mut self, track: TrackId) {
+        let Some(publication) = self.tracks.get_mut(&track) else { return };
+        for subscription in &publication.subscriptions {
+            if let Some(layer) = subscription.keyframe_wanted() {
+                publication.track.request_keyframe(layer);
+            }
+        }
+        let publisher = publication.transport;
+        self.mark(publisher);
+    }
+}

@@ -1,0 +1,268 @@
+//! The whole media plane of one thread as one state machine: it sequences, its parts decide.
+
+mod commands;
+mod feedback;
+mod media;
+mod peer;
+
+use crate::api::{Datagram, DisconnectReason, Event};
+use crate::demux::{Class, Demux};
+use crate::id::{RoomId, SubscriptionId, TrackId, TransportId, WorkerId};
+use crate::params::DataChannel;
+use crate::publish::Track;
+use crate::speakers::Speakers;
+use crate::subscribe::Subscription;
+use crate::timers::{Timer, Timers};
+use crate::transmit::Batch;
+use crate::transport::{Identity, TransportEvent};
+use peer::Peer;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use rustc_hash::FxHashMap;
+use std::collections::VecDeque;
+use std::time::Instant;
+
+/// Events that may wait for signaling before messages are dropped. Events that carry state are always kept; their number is
+/// bounded by that of transports, tracks and rooms.
+const MAX_WAITING_EVENTS: usize = 4096;
+
+/// Dropped input by reason, and what was done. All only grow.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Counters {
+    /// Datagrams that came in.
+    pub received: u64,
+    /// Datagrams that were no STUN, DTLS, RTP or RTCP (RFC 7983).
+    pub unknown_class: u64,
+    /// Datagrams from addresses without an authenticated check, and STUN for nobody here.
+    pub unknown_source: u64,
+    /// SRTP and SRTCP that could not be opened; the transport's own counters tell why.
+    pub not_opened: u64,
+    /// Authentic packets that are no RTP inside.
+    pub malformed: u64,
+    /// Authentic RTP that belongs to no published track.
+    pub unrouted: u64,
+    /// RTP packets given to subscribers.
+    pub forwarded: u64,
+    /// Packets for a subscriber that could not be sealed or had no path.
+    pub not_sealed: u64,
+    /// Commands about something that was closed already.
+    pub stale_commands: u64,
+    /// Messages that couldn't be given to signaling or to a data channel.
+    pub data_dropped: u64,
+}
+
+/// One thread's share of the media plane.
+///
+/// Its owner calls, each turn and with one `now`:
+///
+/// - `handle_*`: [`handle_command`](Self::handle_command) and [`handle_datagram`](Self::handle_datagram) for all that
+///   waits, then [`handle_timeout`](Self::handle_timeout);
+/// - [`flush`](Self::flush) once, and sends the batch;
+/// - [`poll_event`](Self::poll_event) until `None`;
+/// - [`poll_timeout`](Self::poll_timeout), and sleeps until then or until there is input.
+///
+/// Input may be forged or malformed: it is counted in [`counters`](Self::counters) and dropped.
+pub struct Worker {
+    id: WorkerId,
+    identity: Identity,
+    rng: ChaCha8Rng,
+    /// Zero of `abs-send-time`.
+    epoch: Instant,
+    demux: Demux,
+    peers: FxHashMap<TransportId, Peer>,
+    tracks: FxHashMap<TrackId, Publication>,
+    /// Which track a subscription belongs to.
+    subscriptions: FxHashMap<SubscriptionId, TrackId>,
+    rooms: FxHashMap<RoomId, Room>,
+    timers: Timers,
+    /// Peers with something to send, each once.
+    dirty: Vec<TransportId>,
+    events: VecDeque<Event>,
+    counters: Counters,
+}
+
+/// A track with those who get it.
+struct Publication {
+    track: Track,
+    room: RoomId,
+    transport: TransportId,
+    subscriptions: Vec<Subscription>,
+    /// Canonical name of the publisher's streams (RFC 3550 section 6.5.1).
+    cname: String,
+}
+
+/// What the media plane knows of a room.
+#[derive(Default)]
+struct Room {
+    transports: usize,
+    speakers: Speakers,
+}
+
+impl Worker {
+    /// An empty plane. `seed` feeds everything random in it but DTLS's and SCTP's own.
+    pub fn new(now: Instant, id: WorkerId, identity: Identity, seed: u64) -> Self {
+        Self {
+            id,
+            identity,
+            rng: ChaCha8Rng::seed_from_u64(seed),
+            epoch: now,
+            demux: Demux::default(),
+            peers: FxHashMap::default(),
+            tracks: FxHashMap::default(),
+            subscriptions: FxHashMap::default(),
+            rooms: FxHashMap::default(),
+            timers: Timers::default(),
+            dirty: Vec::new(),
+            events: VecDeque::new(),
+            counters: Counters::default(),
+        }
+    }
+
+    /// Its name.
+    pub fn id(&self) -> WorkerId {
+        self.id
+    }
+
+    /// What was dropped and done.
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// Takes in one datagram. It is decrypted where it lies.
+    pub fn handle_datagram(&mut self, now: Instant, datagram: Datagram<'_>) {
+        self.counters.received += 1;
+        let Datagram { path, payload } = datagram;
+        let class = Class::of(payload);
+        if class == Class::Unknown {
+            self.counters.unknown_class += 1;
+            return;
+        }
+        let Some(id) = self.demux.route(path.remote, class, payload) else {
+            self.counters.unknown_source += 1;
+            return;
+        };
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        match class {
+            Class::Rtp => self.handle_rtp(now, id, payload),
+            Class::Rtcp => self.handle_rtcp(now, id, payload),
+            Class::Stun => {
+                peer.transport.handle_stun(now, path, payload);
+                self.transport_events(id);
+            }
+            Class::Dtls => {
+                peer.transport.handle_dtls(now, path, payload);
+                self.transport_events(id);
+            }
+            Class::Unknown => {}
+        }
+    }
+
+    /// Does what is due.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        while let Some(timer) = self.timers.pop(now) {
+            match timer {
+                Timer::Peer(id) => {
+                    if let Some(peer) = self.peers.get_mut(&id) {
+                        peer.transport.handle_timeout(now);
+                        self.transport_events(id);
+                    }
+                }
+                Timer::Room(id) => self.look_at_speakers(now, id),
+            }
+        }
+    }
+
+    /// When [`Self::handle_timeout`] must be called, if nothing else happens; at times too early, never too late.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.timers.next()
+    }
+
+    /// Appends all that waits to be sent to `batch`.
+    pub fn flush(&mut self, now: Instant, batch: &mut Batch) {
+        // What a peer has to send never makes another one dirty, so one pass is all.
+        let mut dirty = std::mem::take(&mut self.dirty);
+        for id in dirty.drain(..) {
+            self.flush_peer(now, id, batch);
+        }
+        self.dirty = dirty;
+    }
+
+    /// The next event, oldest first.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// Whether [`Self::poll_event`] has something.
+    pub fn has_events(&self) -> bool {
+        !self.events.is_empty()
+    }
+
+    /// Says goodbye to every peer; [`Self::flush`] sends it.
+    pub fn close(&mut self, now: Instant) {
+        let all: Vec<TransportId> = self.peers.keys().copied().collect();
+        for id in all {
+            self.close_transport(now, id);
+        }
+    }
+
+    /// Takes what a transport has to say after input or a timeout.
+    fn transport_events(&mut self, id: TransportId) {
+        self.mark(id);
+        while let Some(event) = self.peers.get_mut(&id).and_then(|peer| peer.transport.poll_event()) {
+            match event {
+                TransportEvent::Validated(address) => self.demux.validated(id, address),
+                TransportEvent::Connected => self.connected(id),
+                TransportEvent::Disconnected(reason) => self.disconnected(id, reason),
+                TransportEvent::ChannelOpen(channel) => {
+                    self.events.push_back(Event::ChannelOpen { transport: id, channel });
+                }
+                TransportEvent::Data(channel, payload) => self.data(id, channel, payload),
+            }
+        }
+    }
+
+    fn connected(&mut self, id: TransportId) {
+        tracing::debug!(transport = id.0, "connected");
+        self.events.push_back(Event::Connected { transport: id });
+        let Some(peer) = self.peers.get(&id) else { return };
+        let tracks: Vec<TrackId> = peer.receiving.values().copied().collect();
+        for track in tracks {
+            self.request_keyframes(track);
+        }
+    }
+
+    fn disconnected(&mut self, id: TransportId, reason: DisconnectReason) {
+        let counters = self.peers.get(&id).map(|peer| *peer.transport.counters());
+        tracing::debug!(transport = id.0, ?reason, ?counters, "transport ended");
+        self.events.push_back(Event::Disconnected { transport: id, reason });
+        self.retire(id);
+    }
+
+    fn data(&mut self, transport: TransportId, channel: DataChannel, payload: bytes::Bytes) {
+        if self.events.len() >= MAX_WAITING_EVENTS {
+            self.counters.data_dropped += 1;
+            if self.counters.data_dropped.is_power_of_two() {
+                tracing::warn!(dropped = self.counters.data_dropped, "signaling is behind, data messages dropped");
+            }
+            return;
+        }
+        self.events.push_back(Event::Data { transport, channel, payload });
+    }
+
+    fn look_at_speakers(&mut self, now: Instant, id: RoomId) {
+        let Some(room) = self.rooms.get_mut(&id) else { return };
+        if let Some(speakers) = room.speakers.poll(now) {
+            self.events.push_back(Event::Speakers { room: id, speakers });
+        }
+        self.timers.set(Timer::Room(id), room.speakers.poll_timeout());
+    }
+
+    /// Notes that a peer has something to send, or a deadline that moved.
+    fn mark(&mut self, id: TransportId) {
+        if let Some(peer) = self.peers.get_mut(&id)
+            && !std::mem::replace(&mut peer.dirty, true)
+        {
+            self.dirty.push(id);
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! One peer connection as the worker sees it: its wire, its routes in, and what waits to go out.
+
+use crate::congestion::twcc;
+use crate::id::{RoomId, Ssrc, TrackId, TransportId};
+use crate::publish::Routes;
+use crate::rtp::Outgoing;
+use crate::transmit::Batch;
+use crate::transport::Transport;
+use rustc_hash::FxHashMap;
+use std::time::Instant;
+
+/// Reports go into one RTCP datagram up to here, so that what is added then still fits an MTU of 1,200 bytes.
+const REPORTS_FULL: usize = 1_000;
+/// Media packets that may wait for one peer within one turn; more than any honest turn forwards to one.
+const MAX_WAITING: usize = 4096;
+
+pub(super) struct Peer {
+    pub(super) transport: Transport,
+    pub(super) room: RoomId,
+    /// SSRC to track, for what the peer publishes.
+    pub(super) routes: Routes,
+    /// What the peer publishes.
+    pub(super) publishing: Vec<TrackId>,
+    /// SSRC to track, for what the peer receives: media and retransmissions.
+    pub(super) receiving: FxHashMap<Ssrc, TrackId>,
+    /// Transport-wide sequence numbers that came in.
+    pub(super) arrivals: twcc::Recorder,
+    /// The SSRC of the newest media packet: feedback must name one.
+    pub(super) last_media: Ssrc,
+    /// Our SSRC in feedback to the peer.
+    pub(super) local_ssrc: Ssrc,
+    /// It is in the worker's list of those with something to send.
+    pub(super) dirty: bool,
+    /// It is over: what waits is the last, then it is removed.
+    pub(super) retired: bool,
+    /// Transport-wide feedback that came from the peer; to be used by bandwidth estimation.
+    pub(super) feedback_received: u64,
+    next_transport_cc: u16,
+    waiting: Vec<Outgoing>,
+    /// Sender reports that wait, a datagram each.
+    reports: Vec<Vec<u8>>,
+}
+
+impl Peer {
+    pub(super) fn new(now: Instant, transport: Transport, room: RoomId, local_ssrc: Ssrc) -> Self {
+        Self {
+            transport,
+            room,
+            routes: Routes::default(),
+            publishing: Vec::new(),
+            receiving: FxHashMap::default(),
+            arrivals: twcc::Recorder::new(now),
+            last_media: Ssrc::default(),
+            local_ssrc,
+            dirty: false,
+            retired: false,
+            feedback_received: 0,
+            next_transport_cc: 0,
+            waiting: Vec::new(),
+            reports: Vec::new(),
+        }
+    }
+
+    /// Queues one media packet; false if the queue is full.
+    pub(super) fn push(&mut self, packet: Outgoing) -> bool {
+        let fits = self.waiting.len() < MAX_WAITING;
+        if fits {
+            self.waiting.push(packet);
+        }
+        fits
+    }
+
+    /// Where to append a sender report that shall go out with the next flush.
+    pub(super) fn rtcp_buffer(&mut self) -> &mut Vec<u8> {
+        if self.reports.last().is_none_or(|last| last.len() > REPORTS_FULL) {
+            self.reports.push(Vec::new());
+        }
+        let last = self.reports.len() - 1;
+        &mut self.reports[last]
+    }
+
+    /// Seals the sender reports that wait.
+    pub(super) fn flush_reports(&mut self, batch: &mut Batch) {
+        for report in std::mem::take(&mut self.reports) {
+            self.flush_rtcp(batch, |buf| buf.extend_from_slice(&report));
+        }
+    }
+
+    /// Writes and seals the media that waits; returns how many packets were lost on the way.
+    pub(super) fn flush_media(&mut self, abs_send_time: u32, batch: &mut Batch) -> u64 {
+        let Some(path) = self.transport.selected_path() else {
+            let lost = self.waiting.len() as u64;
+            self.waiting.clear();
+            return lost;
+        };
+        let extensions = *self.transport.extensions();
+        let mut lost = 0;
+        for packet in self.waiting.drain(..) {
+            let number = self.next_transport_cc;
+            let transport = &mut self.transport;
+            let mut sealed = false;
+            batch.push(path, |buf| {
+                let start = buf.len();
+                packet.write(&extensions, number, abs_send_time, buf);
+                sealed = transport.seal_rtp(buf, start).is_ok();
+                if !sealed {
+                    buf.truncate(start);
+                }
+            });
+            if sealed {
+                self.next_transport_cc = number.wrapping_add(1);
+            } else {
+                lost += 1;
+            }
+        }
+        lost
+    }
+
+    /// Seals the compound RTCP packet that `write` appends, if any.
+    pub(super) fn flush_rtcp(&mut self, batch: &mut Batch, write: impl FnOnce(&mut Vec<u8>)) {
+        let Some(path) = self.transport.selected_path() else { return };
+        let transport = &mut self.transport;
+        batch.push(path, |buf| {
+            let start = buf.len();
+            write(buf);
+            if buf.len() > start && transport.seal_rtcp(buf, start).is_err() {
+                buf.truncate(start);
+            }
+        });
+    }
+
+    /// The next moment at which this peer needs a turn, but for its tracks' feedback.
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        [self.transport.poll_timeout(), self.arrivals.poll_timeout()].into_iter().flatten().min()
+    }
+
+    pub(super) fn id(&self) -> TransportId {
+        self.transport.id()
+    }
+}

@@ -1,0 +1,93 @@
+//! The client protocol's routes: `/rtc` (v0) and `/rtc/v1`, each with `/validate`.
+
+pub mod encode;
+mod join;
+mod socket;
+
+use super::State;
+use crate::error::Refusal;
+use crate::session::{Dialect, Join};
+use axum::Router;
+use axum::extract::ws::WebSocketUpgrade;
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
+use axum::extract::{RawQuery, State as Extract};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+
+type Upgrade = Result<WebSocketUpgrade, WebSocketUpgradeRejection>;
+
+pub fn router() -> Router<State> {
+    Router::new()
+        .route("/rtc", get(v0))
+        .route("/rtc/v1", get(v1))
+        .route("/rtc/validate", get(validate_v0))
+        .route("/rtc/v1/validate", get(validate_v1))
+}
+
+async fn v0(state: Extract<State>, query: RawQuery, headers: HeaderMap, ws: Upgrade) -> Response {
+    connect(state, query, headers, ws, Dialect::Dual).await
+}
+
+async fn v1(state: Extract<State>, query: RawQuery, headers: HeaderMap, ws: Upgrade) -> Response {
+    connect(state, query, headers, ws, Dialect::Single).await
+}
+
+async fn validate_v0(state: Extract<State>, query: RawQuery, headers: HeaderMap) -> Response {
+    validate(state, query, headers, Dialect::Dual).await
+}
+
+async fn validate_v1(state: Extract<State>, query: RawQuery, headers: HeaderMap) -> Response {
+    validate(state, query, headers, Dialect::Single).await
+}
+
+/// Upgrades to a WebSocket, if the token and the room allow it.
+async fn connect(
+    Extract(state): Extract<State>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    ws: Upgrade,
+    dialect: Dialect,
+) -> Response {
+    let join = match checked(&state, query, &headers, dialect).await {
+        Ok(join) => join,
+        Err(refusal) => return refusal.into_response(),
+    };
+    let Ok(ws) = ws else {
+        return Refusal::BadRequest("a WebSocket upgrade is needed here").into_response();
+    };
+    let rooms = state.rooms.clone();
+    ws.max_message_size(socket::MAX_MESSAGE)
+        .max_frame_size(socket::MAX_MESSAGE)
+        .on_upgrade(move |ws| socket::run(ws, rooms, join))
+}
+
+/// Tells in words why a WebSocket was or would be refused: browsers can't read that from a failed upgrade.
+async fn validate(
+    Extract(state): Extract<State>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    dialect: Dialect,
+) -> Response {
+    match checked(&state, query, &headers, dialect).await {
+        Ok(_) => {
+            let mut response = (StatusCode::OK, "success").into_response();
+            response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+            response
+        }
+        Err(refusal) => refusal.into_response(),
+    }
+}
+
+async fn checked(
+    state: &State,
+    query: Option<String>,
+    headers: &HeaderMap,
+    dialect: Dialect,
+) -> Result<Join, Refusal> {
+    let join = join::read(&query.unwrap_or_default(), headers, dialect, &state.settings.keys)?;
+    if join.resume.is_none() {
+        state.rooms.check(&join.claims.video.room, &join.claims.sub).await?;
+    }
+    Ok(join)
+}

@@ -1,0 +1,143 @@
+//! One client's WebSocket: frames in become requests, notices become frames out; pings are answered here.
+
+use crate::rooms::actor::{Handle, Outbound};
+use crate::rooms::effect::Closing;
+use crate::session::{Join, Request};
+use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
+use bytes::Bytes;
+use futures_util::{SinkExt, StreamExt};
+use livekit_protocol as proto;
+use prost::Message as _;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// Largest frame that is taken, in bytes: an SDP of the largest size and its envelope.
+pub const MAX_MESSAGE: usize = crate::negotiate::sdp::MAX_SDP + 64 * 1024;
+/// What clients are told: ping so often, and take so long a silence for the end, in seconds.
+pub const PING_INTERVAL: i32 = 5;
+pub const PING_TIMEOUT: i32 = 15;
+/// A client that says nothing for so long is cut off.
+const SILENCE: Duration = Duration::from_secs(PING_TIMEOUT as u64);
+/// Requests that a client may send at once, and per second for long.
+const BURST: f64 = 1000.0;
+const RATE: f64 = 100.0;
+/// A client gets so long to take a frame.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Serves one client until its socket ends.
+pub async fn run(ws: WebSocket, rooms: Handle, join: Join) {
+    let Some((conn, mut outbox)) = rooms.join(join).await else { return };
+    let (mut sink, mut stream) = ws.split();
+    let mut limit = Limit { left: BURST, at: Instant::now() };
+    let mut last = Instant::now();
+    let (how, farewell) = loop {
+        let silence = tokio::time::sleep_until((last + SILENCE).into());
+        tokio::select! {
+            outbound = outbox.recv() => match outbound {
+                Some(Outbound::Frame(frame)) => {
+                    let sent = tokio::time::timeout(WRITE_TIMEOUT, sink.send(Message::Binary(frame))).await;
+                    if !matches!(sent, Ok(Ok(()))) {
+                        break (Closing::Cut, None);
+                    }
+                }
+                Some(Outbound::Close) => break (Closing::Closed, Some((close_code::NORMAL, ""))),
+                None => break (Closing::Cut, Some((close_code::AGAIN, "too slow"))),
+            },
+            frame = stream.next() => {
+                last = Instant::now();
+                let message = match frame {
+                    Some(Ok(message)) => message,
+                    Some(Err(error)) => {
+                        tracing::info!(conn = conn.0, reason = %error, "WebSocket failed");
+                        break (Closing::Cut, Some((close_code::SIZE, "frame too large or malformed")));
+                    }
+                    None => break (Closing::Cut, None),
+                };
+                match handle(message, &mut limit) {
+                    Step::Nothing => {}
+                    Step::Reply(frames) => {
+                        for frame in frames {
+                            if sink.send(Message::Binary(frame)).await.is_err() {
+                                break;
+                            }
+                        }
+                    }
+                    Step::Request(request) => rooms.request(conn, *request).await,
+                    Step::End(how) => break (how, None),
+                    Step::Refuse(code, words) => {
+                        tracing::info!(conn = conn.0, reason = words, "WebSocket closed");
+                        break (Closing::Closed, Some((code, words)));
+                    }
+                }
+            }
+            () = silence => break (Closing::Cut, Some((close_code::POLICY, "silent for too long"))),
+        }
+    };
+    // The room goes first: whoever comes back at once finds it settled.
+    rooms.closed(conn, how).await;
+    drop(outbox);
+    if let Some((code, words)) = farewell {
+        let frame = CloseFrame { code, reason: words.into() };
+        let _ = tokio::time::timeout(Duration::from_secs(1), sink.send(Message::Close(Some(frame)))).await;
+    }
+    let _ = tokio::time::timeout(Duration::from_secs(1), sink.close()).await;
+}
+
+enum Step {
+    Nothing,
+    Reply(Vec<Bytes>),
+    Request(Box<Request>),
+    End(Closing),
+    Refuse(u16, &'static str),
+}
+
+fn handle(message: Message, limit: &mut Limit) -> Step {
+    let bytes = match message {
+        Message::Binary(bytes) => bytes,
+        Message::Text(_) => return Step::Refuse(close_code::UNSUPPORTED, "only binary protobuf frames are understood"),
+        Message::Close(frame) => {
+            let away = frame.is_some_and(|f| f.code == close_code::AWAY);
+            return Step::End(if away { Closing::GoingAway } else { Closing::Closed });
+        }
+        Message::Ping(_) | Message::Pong(_) => return Step::Nothing,
+    };
+    if !limit.take() {
+        return Step::Refuse(close_code::POLICY, "too many requests");
+    }
+    let Ok(request) = proto::SignalRequest::decode(bytes) else {
+        return Step::Refuse(close_code::INVALID, "the frame is not a SignalRequest");
+    };
+    match request.message {
+        // A request of a newer protocol than ours.
+        None => Step::Nothing,
+        Some(Request::Ping(_)) => Step::Reply(vec![frame(proto::signal_response::Message::Pong(now_ms()))]),
+        Some(Request::PingReq(ping)) => {
+            let pong = proto::Pong { last_ping_timestamp: ping.timestamp, timestamp: now_ms() };
+            Step::Reply(vec![frame(proto::signal_response::Message::PongResp(pong))])
+        }
+        Some(request) => Step::Request(Box::new(request)),
+    }
+}
+
+fn frame(notice: proto::signal_response::Message) -> Bytes {
+    Bytes::from(proto::SignalResponse { message: Some(notice) }.encode_to_vec())
+}
+
+fn now_ms() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as i64
+}
+
+/// Requests that a client may still send.
+struct Limit {
+    left: f64,
+    at: Instant,
+}
+
+impl Limit {
+    fn take(&mut self) -> bool {
+        let now = Instant::now();
+        self.left = (self.left + now.duration_since(self.at).as_secs_f64() * RATE).min(BURST) - 1.0;
+        self.at = now;
+        self.left >= 0.0
+    }
+}
+

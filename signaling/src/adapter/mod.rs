@@ -1,0 +1,48 @@
+//! The outside: HTTP and WebSocket routes.
+
+mod demo;
+pub mod livekit;
+
+use crate::Settings;
+use crate::assets::{self, Assets};
+use crate::rooms::actor::Handle;
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, OriginalUri, State as Extract};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use axum::routing::{get, post};
+use std::sync::Arc;
+
+/// Largest request body, in bytes: only the token endpoint takes any.
+const MAX_BODY: usize = 16 * 1024;
+
+/// What every route needs.
+#[derive(Clone)]
+pub struct State {
+    pub settings: Arc<Settings>,
+    pub rooms: Handle,
+    pub assets: Assets,
+}
+
+/// All routes.
+pub fn router(state: State) -> Router {
+    let mut router = Router::new()
+        .route("/health", get(|| async { (StatusCode::OK, "ok") }))
+        .route("/", get(page))
+        .route("/r/{*room}", get(page))
+        .merge(livekit::router());
+    if state.settings.demo_tokens {
+        router = router.route("/demo/token", post(demo::token));
+    }
+    router.fallback(file).layer(DefaultBodyLimit::max(MAX_BODY)).with_state(state)
+}
+
+async fn page(Extract(state): Extract<State>, headers: HeaderMap) -> Response {
+    assets::respond((state.assets)(""), &headers)
+}
+
+async fn file(Extract(state): Extract<State>, OriginalUri(uri): OriginalUri, headers: HeaderMap) -> Response {
+    let path = uri.path().trim_start_matches('/');
+    let asset = if path.is_empty() { None } else { (state.assets)(path) };
+    assets::respond(asset, &headers)
+}

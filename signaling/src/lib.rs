@@ -1,0 +1,106 @@
+//! Ramai's signaling: tokens, rooms, sessions and WebRTC negotiation behind one axum router.
+//!
+//! [`start`] brings up the one task that owns all rooms and gives a [`Signaling`]; its [`Signaling::router`] speaks the
+//! client protocol and serves the demo page. The media plane is reached through [`MediaLink`] alone: commands go in, events
+//! come out; no media socket is known here.
+#![forbid(unsafe_code)]
+// The protocol's deprecated fields are what older clients still read and write.
+#![allow(deprecated)]
+
+mod adapter;
+mod assets;
+mod auth;
+mod error;
+mod media;
+mod negotiate;
+mod rooms;
+mod session;
+
+pub use assets::{Asset, Assets};
+pub use auth::{Claims, Grants, mint};
+pub use error::Refusal;
+pub use media::{Door, MediaLink};
+/// What offers and answers are read with; public for the fuzz targets.
+pub use negotiate::sdp::{Description, SdpError};
+
+use ramai_sfu::params::Fingerprint;
+use rooms::actor::{self, Handle};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What signaling must be told at the start.
+#[derive(Clone)]
+pub struct Settings {
+    /// API keys and their secrets; tokens are checked against them.
+    pub keys: Vec<(String, String)>,
+    /// Host candidates to announce, by worker. One list for each of [`MediaLink::workers`].
+    pub candidates: Vec<Vec<SocketAddr>>,
+    /// SHA-256 of the DTLS certificate that all workers share.
+    pub fingerprint: Fingerprint,
+    /// Whether `POST /demo/token` gives a token to everyone who asks.
+    pub demo_tokens: bool,
+    /// Participants that one room takes; 0 is without limit.
+    pub max_participants: usize,
+    /// How long a room stays known after its last participant left.
+    pub empty_timeout: Duration,
+    /// How long a participant whose WebSocket was cut, not closed, is kept for a resume. Others see them meanwhile.
+    pub resume_timeout: Duration,
+    /// Named to clients as the region; may be empty.
+    pub region: String,
+}
+
+impl Settings {
+    /// Settings with the usual limits; keys, candidates and fingerprint are the caller's.
+    pub fn new(keys: Vec<(String, String)>, candidates: Vec<Vec<SocketAddr>>, fingerprint: Fingerprint) -> Self {
+        Self {
+            keys,
+            candidates,
+            fingerprint,
+            demo_tokens: false,
+            max_participants: 0,
+            empty_timeout: Duration::from_secs(60),
+            resume_timeout: Duration::from_secs(15),
+            region: String::new(),
+        }
+    }
+}
+
+impl std::fmt::Debug for Settings {
+    /// Leaves the secrets out.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Settings")
+            .field("keys", &self.keys.iter().map(|(key, _)| key).collect::<Vec<_>>())
+            .field("candidates", &self.candidates)
+            .field("max_participants", &self.max_participants)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The running signaling. Clones are handles to the same.
+#[derive(Clone)]
+pub struct Signaling {
+    state: adapter::State,
+}
+
+/// Starts the task that owns the rooms. Must be called inside a tokio runtime.
+///
+/// `assets` gives a file of the demo page by its path without leading slash; `""` is the page itself.
+pub fn start(settings: Settings, media: MediaLink, assets: Assets) -> Signaling {
+    let settings = Arc::new(settings);
+    let rooms: Handle = actor::spawn(settings.clone(), media);
+    Signaling { state: adapter::State { settings, rooms, assets } }
+}
+
+impl Signaling {
+    /// Every HTTP and WebSocket route.
+    pub fn router(&self) -> axum::Router {
+        adapter::router(self.state.clone())
+    }
+
+    /// Tells all clients that the server goes (they will reconnect), closes their sockets and ends when that is on its way.
+    /// New joins are refused from now on.
+    pub async fn shutdown(&self) {
+        self.state.rooms.shutdown().await;
+    }
+}

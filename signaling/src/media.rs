@@ -1,0 +1,103 @@
+//! The one door to the media plane: commands to workers, events from them.
+
+use ramai_sfu::api::{Command, Event};
+use ramai_sfu::id::WorkerId;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use tokio::sync::mpsc;
+
+/// Puts one command into a worker's queue and wakes it. Gives the command back when the queue is full; never blocks.
+pub type Door = Arc<dyn Fn(Command) -> Result<(), Command> + Send + Sync>;
+
+/// Both directions between signaling and the media plane.
+pub struct MediaLink {
+    /// Where commands go, by worker.
+    pub workers: Vec<Door>,
+    /// Where events come from, with the worker that says it.
+    pub events: mpsc::Receiver<(WorkerId, Event)>,
+}
+
+/// Commands that may wait here for a worker whose queue is full. Beyond that data messages are dropped.
+const MAX_BACKLOG: usize = 16_384;
+
+/// The doors of all workers, each with what didn't fit yet. Order is kept.
+pub(crate) struct Doors {
+    doors: Vec<(Door, VecDeque<Command>)>,
+    dropped: u64,
+}
+
+impl Doors {
+    pub(crate) fn new(workers: Vec<Door>) -> Self {
+        Self { doors: workers.into_iter().map(|door| (door, VecDeque::new())).collect(), dropped: 0 }
+    }
+
+    /// Sends, or keeps for [`Doors::flush`]. State-bearing commands are never dropped; data messages are when too much waits.
+    pub(crate) fn send(&mut self, worker: WorkerId, command: Command) {
+        let Some((door, backlog)) = self.doors.get_mut(usize::from(worker.0)) else { return };
+        if !backlog.is_empty() {
+            if backlog.len() >= MAX_BACKLOG && matches!(command, Command::SendData { .. }) {
+                self.dropped += 1;
+                if self.dropped.is_power_of_two() {
+                    tracing::warn!(%worker, dropped = self.dropped, "media worker is behind, data messages dropped");
+                }
+                return;
+            }
+            backlog.push_back(command);
+        } else if let Err(command) = door(command) {
+            backlog.push_back(command);
+        }
+    }
+
+    /// Tries again what waits. True when nothing waits any more.
+    pub(crate) fn flush(&mut self) -> bool {
+        let mut clear = true;
+        for (door, backlog) in &mut self.doors {
+            while let Some(command) = backlog.pop_front() {
+                if let Err(command) = door(command) {
+                    backlog.push_front(command);
+                    clear = false;
+                    break;
+                }
+            }
+        }
+        clear
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ramai_sfu::id::{TrackId, TransportId};
+    use std::sync::Mutex;
+
+    #[test]
+    fn what_does_not_fit_waits_in_order() {
+        let queue = Arc::new(Mutex::new((Vec::new(), 1usize)));
+        let inner = queue.clone();
+        let door: Door = Arc::new(move |command| {
+            let mut q = inner.lock().unwrap();
+            if q.0.len() >= q.1 {
+                return Err(command);
+            }
+            q.0.push(command);
+            Ok(())
+        });
+        let mut doors = Doors::new(vec![door]);
+        doors.send(WorkerId(0), Command::CloseTransport { transport: TransportId(1) });
+        doors.send(WorkerId(0), Command::Unpublish { track: TrackId(2) });
+        doors.send(WorkerId(0), Command::Unpublish { track: TrackId(3) });
+        assert!(!doors.flush());
+        queue.lock().unwrap().1 = 10;
+        assert!(doors.flush());
+        let seen: Vec<String> = queue.lock().unwrap().0.iter().map(|c| format!("{c:?}")).collect();
+        assert_eq!(
+            seen,
+            [
+                "CloseTransport { transport: TransportId(1) }",
+                "Unpublish { track: TrackId(2) }",
+                "Unpublish { track: TrackId(3) }"
+            ]
+        );
+        doors.send(WorkerId(9), Command::Unpublish { track: TrackId(3) });
+    }
+}

@@ -1,0 +1,196 @@
+//! The one task that owns all rooms: it takes turns between sockets, media and the clock, and does what the rooms want done.
+
+use super::Rooms;
+use super::effect::{Closing, ConnId, Effect, Notice};
+use super::ids::Ids;
+use crate::Settings;
+use crate::error::Refusal;
+use crate::media::{Doors, MediaLink};
+use crate::session::{Join, Request};
+use bytes::Bytes;
+use livekit_protocol as proto;
+use prost::Message;
+use ramai_sfu::api::Event;
+use ramai_sfu::id::WorkerId;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::MissedTickBehavior;
+
+/// Messages that may wait for the task. Sockets wait when it's full.
+const INBOX: usize = 4096;
+/// Frames that may wait for one client. A client that reads so slowly is cut off.
+const OUTBOX: usize = 1024;
+const TICK: Duration = Duration::from_millis(250);
+/// How long shutdown waits for sockets to close.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// What a socket is given to send.
+pub enum Outbound {
+    /// One encoded `SignalResponse`.
+    Frame(Bytes),
+    /// Close after all before it.
+    Close,
+}
+
+enum Inbox {
+    Join(ConnId, Box<Join>, mpsc::Sender<Outbound>),
+    Request(ConnId, Box<Request>),
+    Closed(ConnId, Closing),
+    Check(String, String, oneshot::Sender<Result<(), Refusal>>),
+    Shutdown(oneshot::Sender<()>),
+}
+
+/// The way to the task.
+#[derive(Clone)]
+pub struct Handle {
+    inbox: mpsc::Sender<Inbox>,
+    conns: Arc<AtomicU64>,
+}
+
+impl Handle {
+    /// Whether a join would be let in now.
+    pub async fn check(&self, room: &str, identity: &str) -> Result<(), Refusal> {
+        let (reply, answer) = oneshot::channel();
+        let sent = self.inbox.send(Inbox::Check(room.to_owned(), identity.to_owned(), reply)).await;
+        if sent.is_err() {
+            return Err(Refusal::ShuttingDown);
+        }
+        answer.await.unwrap_or(Err(Refusal::ShuttingDown))
+    }
+
+    /// Joins or resumes; the answer is the first frame of the given channel. `None` when the task is gone.
+    pub async fn join(&self, join: Join) -> Option<(ConnId, mpsc::Receiver<Outbound>)> {
+        let conn = ConnId(self.conns.fetch_add(1, Ordering::Relaxed));
+        let (outbox, frames) = mpsc::channel(OUTBOX);
+        self.inbox.send(Inbox::Join(conn, Box::new(join), outbox)).await.ok()?;
+        Some((conn, frames))
+    }
+
+    /// Hands a request over; waits while the task is busy.
+    pub async fn request(&self, conn: ConnId, request: Request) {
+        // Fails only when the task ended; then the socket's frames end too.
+        let _ = self.inbox.send(Inbox::Request(conn, Box::new(request))).await;
+    }
+
+    /// Reports a socket's end.
+    pub async fn closed(&self, conn: ConnId, how: Closing) {
+        let _ = self.inbox.send(Inbox::Closed(conn, how)).await;
+    }
+
+    /// Ends when all clients were told and their sockets closed, or after a short while.
+    pub async fn shutdown(&self) {
+        let (done, wait) = oneshot::channel();
+        if self.inbox.send(Inbox::Shutdown(done)).await.is_ok() {
+            let _ = wait.await;
+        }
+    }
+}
+
+/// Starts the task.
+pub fn spawn(settings: Arc<Settings>, media: MediaLink) -> Handle {
+    let (inbox, messages) = mpsc::channel(INBOX);
+    let rooms = Rooms::new(settings, Ids::from_os(), media.workers.len());
+    let actor = Actor { rooms, doors: Doors::new(media.workers), outboxes: HashMap::new(), farewell: None };
+    tokio::spawn(actor.run(messages, media.events));
+    Handle { inbox, conns: Arc::new(AtomicU64::new(1)) }
+}
+
+struct Actor {
+    rooms: Rooms,
+    doors: Doors,
+    outboxes: HashMap<ConnId, mpsc::Sender<Outbound>>,
+    farewell: Option<(oneshot::Sender<()>, Instant)>,
+}
+
+impl Actor {
+    async fn run(mut self, mut messages: mpsc::Receiver<Inbox>, mut events: mpsc::Receiver<(WorkerId, Event)>) {
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut media = true;
+        loop {
+            tokio::select! {
+                message = messages.recv() => match message {
+                    Some(message) => self.handle(message),
+                    None => return,
+                },
+                event = events.recv(), if media => match event {
+                    Some((_, event)) => self.rooms.handle_event(Instant::now(), event),
+                    None => media = false,
+                },
+                _ = tick.tick() => self.rooms.tick(Instant::now()),
+            }
+            self.perform();
+            self.doors.flush();
+            let over = |at: &Instant| self.outboxes.is_empty() || Instant::now() >= *at;
+            if self.farewell.as_ref().is_some_and(|(_, at)| over(at))
+                && let Some((done, _)) = self.farewell.take()
+            {
+                let _ = done.send(());
+            }
+        }
+    }
+
+    fn handle(&mut self, message: Inbox) {
+        let now = Instant::now();
+        match message {
+            Inbox::Join(conn, join, outbox) => {
+                self.outboxes.insert(conn, outbox);
+                let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+                self.rooms.join(now, wall.as_millis() as i64, conn, &join);
+            }
+            Inbox::Request(conn, request) => self.rooms.handle_request(now, conn, *request),
+            Inbox::Closed(conn, how) => {
+                self.outboxes.remove(&conn);
+                self.rooms.handle_closed(now, conn, how);
+            }
+            Inbox::Check(room, identity, reply) => {
+                let _ = reply.send(self.rooms.check(&room, &identity));
+            }
+            Inbox::Shutdown(done) => {
+                let (rooms, participants) = self.rooms.count();
+                tracing::info!(rooms, participants, "telling clients that the server goes");
+                self.rooms.shutdown(now);
+                self.farewell = Some((done, now + FAREWELL));
+            }
+        }
+    }
+
+    /// Does what the rooms want done; cutting off a slow client may make more of it.
+    fn perform(&mut self) {
+        loop {
+            let effects = self.rooms.take_effects();
+            if effects.is_empty() {
+                return;
+            }
+            for effect in effects {
+                match effect {
+                    Effect::Command(worker, command) => self.doors.send(worker, command),
+                    Effect::Close(conn) => self.push(conn, Outbound::Close),
+                    Effect::Notice(conns, notice) => {
+                        let frame = encode(*notice);
+                        for conn in conns {
+                            self.push(conn, Outbound::Frame(frame.clone()));
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn push(&mut self, conn: ConnId, outbound: Outbound) {
+        let Some(outbox) = self.outboxes.get(&conn) else { return };
+        if outbox.try_send(outbound).is_err() {
+            // Dropping the sender ends the socket after what it still has.
+            tracing::warn!(conn = conn.0, "client reads too slowly, cut off");
+            self.outboxes.remove(&conn);
+            self.rooms.handle_closed(Instant::now(), conn, Closing::Cut);
+        }
+    }
+}
+
+fn encode(notice: Notice) -> Bytes {
+    Bytes::from(proto::SignalResponse { message: Some(notice) }.encode_to_vec())
+}

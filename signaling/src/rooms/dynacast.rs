@@ -1,0 +1,55 @@
+//! Tells publishers which layers are watched, so that nobody encodes a layer that no one sees.
+
+use super::effect::Notice;
+use super::room::Room;
+use crate::negotiate::codecs;
+use crate::session::Context;
+use livekit_protocol as proto;
+use proto::VideoQuality;
+use ramai_sfu::id::TrackId;
+use ramai_sfu::params::Kind;
+
+impl Room {
+    /// The subscribers of a track changed, or what they show of it.
+    pub(super) fn tell_wanted(&mut self, track: TrackId, cx: &mut Context<'_>) {
+        let Some(publication) = self.publications.get_mut(&track).filter(|p| p.kind() == Kind::Video) else { return };
+        let top = self
+            .sessions
+            .values()
+            .filter_map(|s| s.subscriptions.get(&track))
+            .filter(|s| s.live && !s.settings.paused)
+            .map(|s| s.settings.max_spatial)
+            .max();
+        // Without any subscriber everything stays as it is: the next one, or a recording, then starts at once.
+        let Some(top) = top else { return };
+        // The layer's place among the publisher's own gives the quality by which it knows it. Lower layers stay on: they are
+        // what others fall back to.
+        let quality = match publication.info.layers.get(usize::from(top)) {
+            Some(layer) => layer.quality.clamp(0, 2) as usize,
+            None => 2,
+        };
+        let mut wanted = [false; 3];
+        for (place, on) in wanted.iter_mut().enumerate() {
+            *on = place <= quality;
+        }
+        if publication.wanted == Some(wanted) {
+            return;
+        }
+        publication.wanted = Some(wanted);
+        let qualities: Vec<proto::SubscribedQuality> = [VideoQuality::Low, VideoQuality::Medium, VideoQuality::High]
+            .into_iter()
+            .zip(wanted)
+            .map(|(quality, enabled)| proto::SubscribedQuality { quality: quality as i32, enabled })
+            .collect();
+        let codec = publication.payloads.first().map_or("", |p| codecs::mime(p.format.codec));
+        let codec = codec.rsplit('/').next().unwrap_or("").to_ascii_lowercase();
+        let update = proto::SubscribedQualityUpdate {
+            track_sid: publication.info.sid.clone(),
+            subscribed_qualities: qualities.clone(),
+            subscribed_codecs: vec![proto::SubscribedCodec { codec, qualities }],
+        };
+        if let Some(publisher) = self.sessions.get(&publication.publisher) {
+            publisher.notify(Notice::SubscribedQualityUpdate(update), cx);
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! What the rooms want done; the actor does it.
+
+use livekit_protocol as proto;
+use ramai_sfu::api::Command;
+use ramai_sfu::id::WorkerId;
+
+/// One WebSocket; never reused in a process.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct ConnId(pub u64);
+
+/// What clients are told, in the client protocol's own messages.
+pub type Notice = proto::signal_response::Message;
+
+/// Something to do outside.
+#[derive(Debug)]
+pub enum Effect {
+    /// Tell clients.
+    Notice(Vec<ConnId>, Box<Notice>),
+    /// Close a WebSocket after what was sent before.
+    Close(ConnId),
+    /// Ask a media worker.
+    Command(WorkerId, Command),
+}
+
+/// How a WebSocket ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Closing {
+    /// The page went away (close code 1001).
+    GoingAway,
+    /// Closed in an orderly way without having left. The client may come back at once.
+    Closed,
+    /// Cut off, silent for too long, or too slow.
+    Cut,
+}

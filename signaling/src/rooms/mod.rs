@@ -1,0 +1,296 @@
+//! All rooms of the process as one state machine: clients' requests and media events in, effects out. The actor owns it.
+
+pub mod actor;
+pub mod data;
+mod dynacast;
+pub mod effect;
+pub mod ids;
+mod requests;
+pub mod room;
+mod speakers;
+#[cfg(test)]
+mod tests;
+
+use crate::Settings;
+use crate::error::Refusal;
+use crate::session::{Context, Join, Request, Session, SessionKey};
+use effect::{Closing, ConnId, Effect, Notice};
+use ids::Ids;
+use livekit_protocol as proto;
+use proto::DisconnectReason;
+use proto::leave_request::Action;
+use proto::participant_info::State;
+use ramai_sfu::api::Event;
+use ramai_sfu::id::{RoomId, TransportId, WorkerId};
+use room::Room;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Longest room name and identity, in bytes.
+const MAX_NAME: usize = 256;
+
+/// The inputs are `join`, `handle_*` and `tick`; effects gather in [`Rooms::take_effects`].
+pub struct Rooms {
+    settings: Arc<Settings>,
+    ids: Ids,
+    rooms: HashMap<RoomId, Room>,
+    names: HashMap<String, RoomId>,
+    conns: HashMap<ConnId, (RoomId, SessionKey)>,
+    transports: HashMap<TransportId, (RoomId, SessionKey)>,
+    workers: usize,
+    out: Vec<Effect>,
+    closing: bool,
+}
+
+impl Rooms {
+    pub fn new(settings: Arc<Settings>, ids: Ids, workers: usize) -> Self {
+        Self {
+            settings,
+            ids,
+            rooms: HashMap::new(),
+            names: HashMap::new(),
+            conns: HashMap::new(),
+            transports: HashMap::new(),
+            workers,
+            out: Vec::new(),
+            closing: false,
+        }
+    }
+
+    /// What is to be done since the last call.
+    pub fn take_effects(&mut self) -> Vec<Effect> {
+        std::mem::take(&mut self.out)
+    }
+
+    /// Whether `identity` would be let into the room of that name now. Resuming and taking over need no free place.
+    pub fn check(&self, name: &str, identity: &str) -> Result<(), Refusal> {
+        if self.closing || self.workers == 0 {
+            return Err(Refusal::ShuttingDown);
+        }
+        if name.len() > MAX_NAME || identity.len() > MAX_NAME {
+            return Err(Refusal::BadRequest("the room's name or the identity is too long"));
+        }
+        let Some(room) = self.names.get(name).and_then(|id| self.rooms.get(id)) else { return Ok(()) };
+        let limit = self.settings.max_participants;
+        if limit > 0 && room.sessions.len() >= limit && room.by_identity(identity).is_none() {
+            return Err(Refusal::RoomFull);
+        }
+        Ok(())
+    }
+
+    /// A WebSocket wants to join or resume. `wall_ms` is the time since the epoch.
+    pub fn join(&mut self, now: Instant, wall_ms: i64, conn: ConnId, join: &Join) {
+        let claims = &join.claims;
+        if let Err(refusal) = self.check(&claims.video.room, &claims.sub) {
+            tracing::info!(room = claims.video.room, participant = claims.sub, reason = %refusal, "join refused");
+            let reason = match refusal {
+                Refusal::ShuttingDown => DisconnectReason::ServerShutdown,
+                _ => DisconnectReason::JoinFailure,
+            };
+            return self.turn_away(conn, reason, Action::Disconnect);
+        }
+        if let Some(sid) = &join.resume {
+            return self.resume(now, conn, &claims.video.room, &claims.sub, sid);
+        }
+        let id = self.room(&claims.video.room, wall_ms);
+        let key = SessionKey(self.ids.key());
+        let info = self.participant_info(join, wall_ms);
+        self.conns.insert(conn, (id, key));
+        let transports = self.within(id, now, |room, cx| {
+            if let Some(old) = room.by_identity(&claims.sub) {
+                room.remove(old, DisconnectReason::DuplicateIdentity, Some(Action::Disconnect), cx);
+            }
+            tracing::info!(
+                room = room.name,
+                participant = claims.sub,
+                dialect = ?join.dialect,
+                sdk = join.client.sdk().as_str_name(),
+                sdk_version = join.client.version,
+                browser = join.client.browser,
+                "participant joined"
+            );
+            let session = Session::new(key, conn, join, info, cx);
+            let transports: Vec<_> = session.transports().collect();
+            room.join(session, join, cx);
+            transports
+        });
+        let alive = self.rooms.get(&id).is_some_and(|room| room.sessions.contains_key(&key));
+        for transport in transports.into_iter().flatten().filter(|_| alive) {
+            self.transports.insert(transport, (id, key));
+        }
+    }
+
+    fn resume(&mut self, now: Instant, conn: ConnId, name: &str, identity: &str, sid: &str) {
+        let found = self.names.get(name).copied().and_then(|id| {
+            let room = self.rooms.get(&id)?;
+            let session = room.sessions.values().find(|s| s.info.sid == sid && s.info.identity == identity)?;
+            Some((id, session.key))
+        });
+        let Some((id, key)) = found else {
+            tracing::info!(room = name, participant = identity, "resume of an unknown session");
+            return self.turn_away(conn, DisconnectReason::StateMismatch, Action::Reconnect);
+        };
+        tracing::info!(room = name, participant = identity, "participant resumed");
+        self.conns.insert(conn, (id, key));
+        self.within(id, now, |room, cx| room.resume(key, conn, cx));
+    }
+
+    fn turn_away(&mut self, conn: ConnId, reason: DisconnectReason, action: Action) {
+        let notice = crate::adapter::livekit::encode::leave(reason, action);
+        self.out.push(Effect::Notice(vec![conn], Box::new(notice)));
+        self.out.push(Effect::Close(conn));
+    }
+
+    /// The room of that name, made if there is none, on the worker with the fewest participants.
+    fn room(&mut self, name: &str, wall_ms: i64) -> RoomId {
+        if let Some(id) = self.names.get(name) {
+            return *id;
+        }
+        let load = |worker: usize| -> usize {
+            let rooms = self.rooms.values().filter(|room| usize::from(room.worker.0) == worker);
+            rooms.map(|room| room.sessions.len() + 1).sum()
+        };
+        let worker = WorkerId((0..self.workers).min_by_key(|worker| load(*worker)).unwrap_or(0) as u16);
+        let (id, sid) = (self.ids.room(), self.ids.sid("RM_"));
+        tracing::info!(room = name, %worker, "room opened");
+        self.rooms.insert(id, Room::new(sid, name.to_owned(), worker, wall_ms));
+        self.names.insert(name.to_owned(), id);
+        id
+    }
+
+    fn participant_info(&mut self, join: &Join, wall_ms: i64) -> proto::ParticipantInfo {
+        let claims = &join.claims;
+        let own = claims.video.update_own_metadata();
+        let mut attributes = claims.attributes.clone();
+        if own {
+            attributes.extend(join.attributes.iter().map(|(k, v)| (k.clone(), v.clone())));
+        }
+        let metadata = if own && !join.metadata.is_empty() { &join.metadata } else { &claims.metadata };
+        proto::ParticipantInfo {
+            sid: self.ids.sid("PA_"),
+            identity: claims.sub.clone(),
+            state: State::Joined as i32,
+            metadata: metadata.clone(),
+            joined_at: wall_ms / 1000,
+            joined_at_ms: wall_ms,
+            name: claims.name.clone(),
+            permission: Some(crate::adapter::livekit::encode::permission(&claims.video)),
+            region: self.settings.region.clone(),
+            attributes,
+            client_protocol: join.client.client_protocol,
+            capabilities: join.client.capabilities.clone(),
+            ..Default::default()
+        }
+    }
+
+    fn within<R>(&mut self, id: RoomId, now: Instant, f: impl FnOnce(&mut Room, &mut Context<'_>) -> R) -> Option<R> {
+        let room = self.rooms.get_mut(&id)?;
+        let mut cx = Context {
+            settings: &self.settings,
+            ids: &mut self.ids,
+            out: &mut self.out,
+            room: id,
+            worker: room.worker,
+            now,
+        };
+        let result = f(room, &mut cx);
+        for gone in room.gone.drain(..) {
+            for transport in gone.transports {
+                self.transports.remove(&transport);
+            }
+            self.conns.retain(|_, (_, key)| *key != gone.key);
+        }
+        Some(result)
+    }
+
+    /// A request from a client that joined; others are ignored.
+    pub fn handle_request(&mut self, now: Instant, conn: ConnId, request: Request) {
+        if let Some((id, key)) = self.conns.get(&conn).copied() {
+            self.within(id, now, |room, cx| {
+                let identity = room.sessions.get(&key).map_or("", |s| s.info.identity.as_str()).to_owned();
+                let span = tracing::info_span!("request", room = room.name, participant = identity);
+                span.in_scope(|| room.handle(key, request, cx));
+            });
+        }
+    }
+
+    /// A WebSocket ended.
+    pub fn handle_closed(&mut self, now: Instant, conn: ConnId, how: Closing) {
+        if let Some((id, key)) = self.conns.remove(&conn) {
+            self.within(id, now, |room, cx| room.closed(key, conn, how, cx));
+        }
+    }
+
+    /// A media worker says something.
+    pub fn handle_event(&mut self, now: Instant, event: Event) {
+        let of = |transport: &TransportId| self.transports.get(transport).copied();
+        match event {
+            Event::Connected { transport } => {
+                if let Some((id, key)) = of(&transport) {
+                    self.within(id, now, |room, cx| room.connected(key, transport, cx));
+                }
+            }
+            Event::Disconnected { transport, reason } => {
+                if let Some((id, key)) = of(&transport) {
+                    tracing::info!(%transport, ?reason, "media connection ended");
+                    self.within(id, now, |room, cx| room.disconnected(key, transport, cx));
+                }
+            }
+            Event::Data { transport, channel, payload } => {
+                if let Some((id, key)) = of(&transport) {
+                    self.within(id, now, |room, cx| room.handle_data(key, channel, &payload, cx));
+                }
+            }
+            Event::Speakers { room, speakers } => {
+                self.within(room, now, |room, cx| room.speakers(&speakers, cx));
+            }
+            Event::ChannelOpen { .. } | Event::TrackStarted { .. } => {}
+        }
+    }
+
+    /// What is due by time alone; call it about twice a second.
+    pub fn tick(&mut self, now: Instant) {
+        let ids: Vec<RoomId> = self.rooms.keys().copied().collect();
+        for id in ids {
+            self.within(id, now, |room, cx| room.tick(cx));
+        }
+        let timeout = self.settings.empty_timeout;
+        let names = &mut self.names;
+        self.rooms.retain(|_, room| {
+            let keep = room.empty_since.is_none_or(|since| now.duration_since(since) < timeout);
+            if !keep {
+                tracing::info!(room = room.name, "room closed");
+                names.remove(&room.name);
+            }
+            keep
+        });
+    }
+
+    /// Tells everybody to come back to the server that follows, and lets nobody in any more.
+    pub fn shutdown(&mut self, now: Instant) {
+        self.closing = true;
+        let ids: Vec<RoomId> = self.rooms.keys().copied().collect();
+        for id in ids {
+            self.within(id, now, |room, cx| {
+                let conns: Vec<ConnId> = room.sessions.values().filter_map(|s| s.conn).collect();
+                let leave: Notice =
+                    crate::adapter::livekit::encode::leave(DisconnectReason::ServerShutdown, Action::Reconnect);
+                cx.out.push(Effect::Notice(conns.clone(), Box::new(leave)));
+                cx.out.extend(conns.into_iter().map(Effect::Close));
+                for session in room.sessions.values_mut() {
+                    session.close(cx);
+                }
+            });
+        }
+        self.rooms.clear();
+        self.names.clear();
+        self.conns.clear();
+        self.transports.clear();
+    }
+
+    /// Rooms and participants now, for the log.
+    pub fn count(&self) -> (usize, usize) {
+        (self.rooms.len(), self.rooms.values().map(|room| room.sessions.len()).sum())
+    }
+}

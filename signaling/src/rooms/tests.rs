@@ -1,0 +1,1 @@
+//! Stories of rooms, without any socket.

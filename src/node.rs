@@ -1,0 +1,172 @@
+//! One node: brings up sockets, media threads and signaling, and takes them down in the order that lets clients know.
+
+use crate::config::Config;
+use crate::udp::UdpSocket;
+use crate::worker::WorkerHandle;
+use ramai_sfu::Worker;
+use ramai_sfu::id::WorkerId;
+use ramai_sfu::transport::Identity;
+use ramai_signaling::{Asset, Assets, Door, MediaLink, Settings, Signaling};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+
+/// Events that may wait for signaling; a worker keeps its own while this is full.
+const EVENT_QUEUE: usize = 8192;
+/// How long connections may take to close once clients have been told.
+const DRAIN: Duration = Duration::from_secs(3);
+
+/// Why the node didn't start, or broke off.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeError {
+    /// A socket is taken or the address isn't ours.
+    #[error("cannot listen on {0} ({1}): {2}")]
+    Bind(SocketAddr, &'static str, io::Error),
+    /// No address to announce.
+    #[error("cannot tell which address to announce for media, set node_ip: {0}")]
+    Address(io::Error),
+    /// No DTLS certificate.
+    #[error(transparent)]
+    Identity(#[from] ramai_sfu::transport::IdentityError),
+    /// The operating system refused something.
+    #[error("{0}: {1}")]
+    System(&'static str, io::Error),
+}
+
+/// Runs the node until SIGTERM, SIGINT or a failure.
+///
+/// # Errors
+/// [`NodeError`] says what could not be brought up.
+pub fn run(config: &Config) -> Result<(), NodeError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| NodeError::System("cannot start the runtime", e))?;
+    runtime.block_on(serve(config))
+}
+
+async fn serve(config: &Config) -> Result<(), NodeError> {
+    let stop = stop_signal()?;
+    let http = SocketAddr::new(config.bind, config.port);
+    let listener = TcpListener::bind(http).await.map_err(|e| NodeError::Bind(http, "HTTP, keys bind and port", e))?;
+    let http = listener.local_addr().map_err(|e| NodeError::System("cannot read the HTTP address", e))?;
+
+    let identity = Identity::generate()?;
+    let (workers, candidates, media) = start_media(config, &identity)?;
+    tracing::info!(candidates = ?candidates.concat(), workers = workers.len(), "media is ready");
+
+    let keys = config.keys.iter().map(|(key, secret)| (key.to_owned(), secret.expose().to_owned())).collect();
+    let settings = Settings {
+        demo_tokens: config.demo_tokens,
+        max_participants: config.max_participants as usize,
+        ..Settings::new(keys, candidates, identity.fingerprint())
+    };
+    let signaling = ramai_signaling::start(settings, media, assets(config.demo));
+    tracing::info!(address = %http, "ready: {}", url(http));
+
+    let (closing, closed) = tokio::sync::oneshot::channel::<()>();
+    let server = axum::serve(listener, signaling.router()).with_graceful_shutdown(async {
+        // A dropped sender means the same: stop.
+        let _ = closed.await;
+    });
+    let mut server = tokio::spawn(server.into_future());
+    let outcome = tokio::select! {
+        () = stop => Ok(()),
+        ended = &mut server => Err(ended.map_err(io::Error::other).and_then(|r| r).err()
+            .unwrap_or_else(|| io::Error::other("it ended by itself"))),
+    };
+    shut_down(signaling, workers, closing, server).await;
+    outcome.map_err(|e| NodeError::System("the HTTP server broke off", e))
+}
+
+/// Clients first, while their sockets still work; then HTTP; media says its goodbyes last.
+async fn shut_down(
+    signaling: Signaling,
+    workers: Vec<WorkerHandle>,
+    closing: tokio::sync::oneshot::Sender<()>,
+    server: tokio::task::JoinHandle<io::Result<()>>,
+) {
+    tracing::info!("stopping: telling clients");
+    signaling.shutdown().await;
+    drop(closing);
+    if !server.is_finished() && tokio::time::timeout(DRAIN, server).await.is_err() {
+        tracing::warn!("some HTTP connections were still open");
+    }
+    for worker in workers {
+        worker.stop();
+    }
+    tracing::info!("stopped");
+}
+
+type Media = (Vec<WorkerHandle>, Vec<Vec<SocketAddr>>, MediaLink);
+
+fn start_media(config: &Config, identity: &Identity) -> Result<Media, NodeError> {
+    let ips = config.node_ips().map_err(NodeError::Address)?;
+    let (events, from_workers) = mpsc::channel(EVENT_QUEUE);
+    let mut handles: Vec<WorkerHandle> = Vec::new();
+    let mut candidates = Vec::new();
+    for index in 0..config.worker_count() {
+        let port = if config.udp_base_port == 0 { 0 } else { config.udp_base_port.saturating_add(index) };
+        let address = SocketAddr::new(config.udp_bind, port);
+        let socket = UdpSocket::bind(address)
+            .map_err(|e| NodeError::Bind(address, "media, keys udp_bind, udp_base_port and workers", e))?;
+        let port = socket.local_addr().port();
+        candidates.push(ips.iter().map(|ip| SocketAddr::new(*ip, port)).collect());
+        let id = WorkerId(index);
+        let worker = Worker::new(std::time::Instant::now(), id, identity.clone(), rand::random());
+        let handle = WorkerHandle::start(id, worker, socket, events.clone())
+            .map_err(|e| NodeError::System("cannot start a media thread", e))?;
+        handles.push(handle);
+    }
+    let doors = handles
+        .iter()
+        .map(|handle| {
+            let sender = handle.sender();
+            Arc::new(move |command| sender.send(command)) as Door
+        })
+        .collect();
+    Ok((handles, candidates, MediaLink { workers: doors, events: from_workers }))
+}
+
+/// The demo page out of the binary, or nothing at all.
+fn assets(demo: bool) -> Assets {
+    Arc::new(move |path| {
+        let asset = match path {
+            _ if !demo => return None,
+            "" => ramai_web_demo::index(),
+            path => ramai_web_demo::asset(path)?,
+        };
+        Some(Asset {
+            bytes: asset.bytes,
+            content_type: asset.content_type,
+            etag: asset.etag,
+            immutable: asset.immutable,
+        })
+    })
+}
+
+/// What a person on this machine opens: browsers give camera and microphone to `localhost`, not to its number.
+fn url(http: SocketAddr) -> String {
+    if http.ip().is_loopback() || http.ip().is_unspecified() {
+        format!("http://localhost:{}", http.port())
+    } else {
+        format!("http://{http}")
+    }
+}
+
+/// Ends when the process is asked to stop.
+fn stop_signal() -> Result<impl Future<Output = ()>, NodeError> {
+    let listen = |kind| signal(kind).map_err(|e| NodeError::System("cannot listen to signals", e));
+    let mut terminate = listen(SignalKind::terminate())?;
+    let mut interrupt = listen(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}

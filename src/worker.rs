@@ -1,0 +1,160 @@
+//! One media thread: its socket, its share of the media plane, and the loop that turns packets, commands and deadlines into
+//! packets and events.
+
+use crate::udp::{UdpSocket, Waker};
+use ramai_sfu::api::{Command, Datagram, Event};
+use ramai_sfu::id::WorkerId;
+use ramai_sfu::{Batch, Worker};
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc;
+
+/// Commands that may wait for one worker: a join is about ten, so this is a storm of hundreds within one turn of the loop.
+const COMMAND_QUEUE: usize = 8192;
+/// Commands taken in one turn, so that a join storm doesn't hold up media.
+const COMMANDS_PER_TURN: usize = 64;
+/// The longest sleep: a bound on how late anything could be noticed, were a wake-up ever lost.
+const LONGEST_SLEEP: Duration = Duration::from_millis(500);
+
+/// The other threads' handle of a media thread.
+pub struct WorkerHandle {
+    commands: SyncSender<Command>,
+    waker: Waker,
+    stop: Arc<AtomicBool>,
+    thread: JoinHandle<()>,
+}
+
+/// What signaling sends commands through; cheap to clone.
+#[derive(Clone)]
+pub struct CommandSender {
+    commands: SyncSender<Command>,
+    waker: Waker,
+}
+
+impl CommandSender {
+    /// Queues a command and wakes the worker. Never blocks.
+    ///
+    /// # Errors
+    /// Gives the command back if the queue is full: the worker can't keep up. A worker that has stopped takes commands and
+    /// forgets them.
+    pub fn send(&self, command: Command) -> Result<(), Command> {
+        let sent = self.commands.try_send(command);
+        self.waker.wake();
+        match sent {
+            Ok(()) | Err(TrySendError::Disconnected(_)) => Ok(()),
+            Err(TrySendError::Full(command)) => Err(command),
+        }
+    }
+}
+
+impl WorkerHandle {
+    /// Starts the thread on a bound socket.
+    ///
+    /// # Errors
+    /// If the system gives no thread.
+    pub fn start(
+        id: WorkerId,
+        worker: Worker,
+        socket: UdpSocket,
+        events: mpsc::Sender<(WorkerId, Event)>,
+    ) -> io::Result<Self> {
+        let (commands, queue) = sync_channel(COMMAND_QUEUE);
+        let waker = socket.waker();
+        let stop = Arc::new(AtomicBool::new(false));
+        let thread = std::thread::Builder::new().name(format!("media-{id}")).spawn({
+            let stop = stop.clone();
+            move || Loop { id, worker, socket, queue, events, stop, batch: Batch::default() }.run()
+        })?;
+        Ok(Self { commands, waker, stop, thread })
+    }
+
+    /// A sender of commands.
+    pub fn sender(&self) -> CommandSender {
+        CommandSender { commands: self.commands.clone(), waker: self.waker.clone() }
+    }
+
+    /// Ends the thread after it has said goodbye to its peers, and waits for it.
+    pub fn stop(self) {
+        self.stop.store(true, Ordering::Release);
+        self.waker.wake();
+        if self.thread.join().is_err() {
+            tracing::error!("a media worker panicked");
+        }
+    }
+}
+
+struct Loop {
+    id: WorkerId,
+    worker: Worker,
+    socket: UdpSocket,
+    queue: Receiver<Command>,
+    events: mpsc::Sender<(WorkerId, Event)>,
+    stop: Arc<AtomicBool>,
+    batch: Batch,
+}
+
+impl Loop {
+    fn run(mut self) {
+        let span = tracing::info_span!("media", worker = self.id.0);
+        let _in_span = span.enter();
+        let mut more = false;
+        loop {
+            let sleep = if more { Duration::ZERO } else { self.sleep() };
+            if let Err(error) = self.socket.wait(Some(sleep)) {
+                tracing::error!(%error, "waiting for packets failed; the worker stops");
+                return;
+            }
+            let stopping = self.stop.load(Ordering::Acquire);
+            let now = Instant::now();
+            more = self.take_commands(now);
+            let worker = &mut self.worker;
+            match self.socket.recv(|path, payload| worker.handle_datagram(now, Datagram { path, payload })) {
+                Ok(received) => more |= received > 0,
+                Err(error) => tracing::warn!(%error, "receiving packets failed"),
+            }
+            self.worker.handle_timeout(now);
+            if stopping {
+                self.worker.close(now);
+            }
+            self.worker.flush(now, &mut self.batch);
+            if !self.batch.is_empty() {
+                self.socket.send(&self.batch);
+                self.batch.clear();
+            }
+            self.give_events();
+            if stopping {
+                return;
+            }
+        }
+    }
+
+    fn sleep(&self) -> Duration {
+        let until = self.worker.poll_timeout().map_or(LONGEST_SLEEP, |at| at.saturating_duration_since(Instant::now()));
+        // Events that found the channel full are tried again soon: nobody wakes us when there is room.
+        let bound = if self.worker.has_events() { Duration::from_millis(5) } else { LONGEST_SLEEP };
+        until.min(bound)
+    }
+
+    /// Takes a bounded number of commands; true if more may wait.
+    fn take_commands(&mut self, now: Instant) -> bool {
+        for _ in 0..COMMANDS_PER_TURN {
+            match self.queue.try_recv() {
+                Ok(command) => self.worker.handle_command(now, command),
+                Err(TryRecvError::Empty | TryRecvError::Disconnected) => return false,
+            }
+        }
+        true
+    }
+
+    fn give_events(&mut self) {
+        while self.worker.has_events() {
+            let Ok(room) = self.events.try_reserve() else { return };
+            let Some(event) = self.worker.poll_event() else { return };
+            room.send((self.id, event));
+        }
+    }
+}
