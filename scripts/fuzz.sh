@@ -21,7 +21,7 @@ export CARGO_TARGET_DIR=$PWD/target
 export RUSTFLAGS="--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
 -Cllvm-args=-sanitizer-coverage-trace-compares"
-cargo build --quiet --release --target "$host" $(printf -- '--bin %s ' "${targets[@]}")
+cargo build --release --target "$host" $(printf -- '--bin %s ' "${targets[@]}")
 
 run() { # target: one line in the end, and all of the engine's words if it failed
     local name=$1 log

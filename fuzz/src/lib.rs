@@ -1,6 +1,7 @@
 //! What the fuzz targets share: a transport to feed, extension maps to parse by, and ways to cut one input into several.
 #![forbid(unsafe_code)]
 
+use hmac::{Hmac, Mac};
 use ramai_sfu::Batch;
 use ramai_sfu::api::Path;
 use ramai_sfu::id::TransportId;
@@ -30,17 +31,25 @@ pub fn extension_maps() -> [ExtensionMap; 2] {
 
 /// A fresh transport. The certificate is made once: it costs more than all the rest.
 pub fn transport(now: Instant) -> Transport {
+    Transport::new(now, TransportId(1), transport_params(), identity())
+}
+
+/// The certificate of all transports.
+pub fn identity() -> &'static Identity {
     static IDENTITY: OnceLock<Identity> = OnceLock::new();
-    let identity = IDENTITY.get_or_init(|| Identity::generate().expect("the crypto provider works"));
+    IDENTITY.get_or_init(|| Identity::generate().expect("the crypto provider works"))
+}
+
+/// What would have been negotiated.
+pub fn transport_params() -> TransportParams {
     let credentials = |ufrag: &str, pwd: &str| IceCredentials { ufrag: ufrag.to_owned(), pwd: pwd.to_owned() };
-    let params = TransportParams {
+    TransportParams {
         local: credentials(UFRAG, PASSWORD),
         remote: credentials(PEER_UFRAG, "peerpasswordpeerpassword"),
         fingerprints: vec![Fingerprint([7; 32])],
         extensions: extension_maps()[0],
         open_channels: Vec::new(),
-    };
-    Transport::new(now, TransportId(1), params, identity)
+    }
 }
 
 /// A peer's path; `last` tells peers apart.
@@ -65,4 +74,29 @@ pub fn datagrams(mut input: &[u8]) -> impl Iterator<Item = &[u8]> {
         input = rest;
         Some(datagram)
     })
+}
+
+/// Gives a message the length it has, a magic cookie, MESSAGE-INTEGRITY and FINGERPRINT (RFC 8489 sections 14.5 and 14.7).
+pub fn authentic(message: &[u8]) -> Vec<u8> {
+    let mut message = message.to_vec();
+    message.resize(message.len().max(20).next_multiple_of(4), 0);
+    message.truncate(1200);
+    message[4..8].copy_from_slice(&0x2112_a442u32.to_be_bytes());
+    set_length(&mut message, 24);
+    let mut hmac = Hmac::<sha1::Sha1>::new_from_slice(PASSWORD.as_bytes()).expect("any length of key will do");
+    hmac.update(&message);
+    let integrity = hmac.finalize().into_bytes();
+    message.extend_from_slice(&[0x00, 0x08, 0, 20]);
+    message.extend_from_slice(&integrity);
+    set_length(&mut message, 8);
+    let checksum = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC).checksum(&message) ^ 0x5354_554e;
+    message.extend_from_slice(&[0x80, 0x28, 0, 4]);
+    message.extend_from_slice(&checksum.to_be_bytes());
+    message
+}
+
+/// The length so far, with what will follow.
+fn set_length(message: &mut [u8], follows: usize) {
+    let len = (message.len() - 20 + follows) as u16;
+    message[2..4].copy_from_slice(&len.to_be_bytes());
 }

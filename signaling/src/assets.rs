@@ -32,10 +32,9 @@ pub(crate) fn respond(asset: Option<Asset>, request: &HeaderMap) -> Response {
     let Some(asset) = asset else {
         return (StatusCode::NOT_FOUND, "not found").into_response();
     };
-    let known = request
-        .get(header::IF_NONE_MATCH)
-        .and_then(|v| v.to_str().ok())
-        .is_some_and(|v| v.split(',').any(|tag| tag.trim().trim_start_matches("W/") == asset.etag || tag.trim() == "*"));
+    let known = request.get(header::IF_NONE_MATCH).and_then(|v| v.to_str().ok()).is_some_and(|v| {
+        v.split(',').any(|tag| tag.trim().trim_start_matches("W/") == asset.etag || tag.trim() == "*")
+    });
     let mut response = Response::new(if known { Body::empty() } else { Body::from(asset.bytes) });
     if known {
         *response.status_mut() = StatusCode::NOT_MODIFIED;

@@ -92,8 +92,10 @@ impl Layer {
         self.stream.as_ref().is_some_and(|stream| stream.ssrc == ssrc).then_some(clock)
     }
 
-    /// Takes in a sender report.
+    /// Takes in a sender report. One of another SSRC (that of RTX, or the next) doesn't displace the present one's.
     pub fn set_clock(&mut self, ssrc: Ssrc, clock: Clock) {
-        self.clock = Some((ssrc, clock));
+        if self.clock().is_none() || self.stream.as_ref().is_some_and(|stream| stream.ssrc == ssrc) {
+            self.clock = Some((ssrc, clock));
+        }
     }
 }

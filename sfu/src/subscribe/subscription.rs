@@ -169,7 +169,8 @@ impl Subscription {
     }
 
     /// The subscriber misses packets. `fetch` finds a packet of the track by layer and index
-    /// ([`Track::cached`](crate::publish::Track::cached)); what may be sent again goes to `emit`, over RTX where negotiated.
+    /// ([`Track::cached`](crate::publish::Track::cached)); what may be sent again goes to `emit`, over RTX (RFC 4588). Without
+    /// RTX nothing is: a second packet under one sequence number would be a second one under one SRTP nonce.
     pub fn handle_nack<'a>(
         &mut self,
         now: Instant,
@@ -177,33 +178,29 @@ impl Subscription {
         fetch: impl Fn(u8, u64) -> Option<&'a Media>,
         mut emit: impl FnMut(Outgoing),
     ) {
-        if self.selector.paused() {
-            return;
-        }
+        let Some(rtx_ssrc) = self.params.rtx_ssrc.filter(|_| !self.selector.paused()) else { return };
         for seq in missing {
             let found = self.rewriter.locate(seq).and_then(|(layer, index)| fetch(layer, index));
-            let prepared = found.and_then(|m| Some((m, self.rewriter.again(m)?, self.payload(m)?)));
-            let Some((media, mapped, payload)) = prepared else {
+            let prepared = found.and_then(|media| {
+                let payload = self.payload(media)?;
+                Some((payload.rtx?, self.outgoing(media, self.rewriter.again(media)?, &payload), payload.pt))
+            });
+            // RTX wraps the codec's own payload type, not RED's.
+            let Some((pt, mut outgoing, _)) = prepared.filter(|(_, outgoing, plain)| outgoing.pt == *plain) else {
                 self.counters.nack_missed += 1;
                 continue;
             };
-            if !self.budget.take(now, self.reports.rtt(), seq, media.payload.len()) {
+            if !self.budget.take(now, self.reports.rtt(), seq, outgoing.payload.len()) {
                 self.counters.nack_held += 1;
                 continue;
             }
             self.counters.retransmitted += 1;
-            let mut outgoing = self.outgoing(media, mapped, &payload);
-            // RTX wraps the codec's own payload type; what was sent as RED goes again as it was.
-            if let (Some(ssrc), Some(pt)) = (self.params.rtx_ssrc, payload.rtx)
-                && outgoing.pt == payload.pt
-            {
-                outgoing.osn = Some(outgoing.seq());
-                outgoing.ssrc = ssrc;
-                outgoing.pt = pt;
-                outgoing.index = self.next_rtx;
-                outgoing.mid = Some(self.params.mid);
-                self.next_rtx += 1;
-            }
+            outgoing.osn = Some(outgoing.seq());
+            outgoing.ssrc = rtx_ssrc;
+            outgoing.pt = pt;
+            outgoing.index = self.next_rtx;
+            outgoing.mid = Some(self.params.mid);
+            self.next_rtx += 1;
             emit(outgoing);
         }
     }

@@ -49,11 +49,11 @@ fn server_address() -> SocketAddr {
     ([192, 0, 2, 1], 7882).into()
 }
 
-fn credentials(ufrag: &str) -> IceCredentials {
+pub fn credentials(ufrag: &str) -> IceCredentials {
     IceCredentials { ufrag: ufrag.into(), pwd: format!("{ufrag}-password-of-22-chars") }
 }
 
-fn identity() -> &'static Identity {
+pub fn identity() -> &'static Identity {
     static IDENTITY: OnceLock<Identity> = OnceLock::new();
     IDENTITY.get_or_init(|| Identity::generate().unwrap())
 }
@@ -246,7 +246,7 @@ pub struct Client {
 }
 
 impl Client {
-    fn new(now: Instant, options: &Options) -> Self {
+    pub fn new(now: Instant, options: &Options) -> Self {
         let provider = rtc_crypto::default_provider().unwrap();
         let config = ConfigBuilder::default()
             .with_crypto_provider(provider.clone())
@@ -326,13 +326,13 @@ impl Client {
         self.dtls.close(now).unwrap();
     }
 
-    fn poll_timeout(&self) -> Instant {
+    pub fn poll_timeout(&self) -> Instant {
         let dtls = self.dtls.poll_timeout(&server_address());
         let sctp = self.association.as_ref().and_then(|a| a.poll_timeout());
         [Some(self.next_check), dtls, sctp].into_iter().flatten().min().unwrap()
     }
 
-    fn handle_timeout(&mut self, now: Instant) {
+    pub fn handle_timeout(&mut self, now: Instant) {
         if now >= self.next_check {
             self.next_check = now + CHECK_INTERVAL;
             self.check();
@@ -362,7 +362,7 @@ impl Client {
         self.out.push(message.raw);
     }
 
-    fn handle(&mut self, now: Instant, datagram: &[u8]) {
+    pub fn handle(&mut self, now: Instant, datagram: &[u8]) {
         match Class::of(datagram) {
             _ if self.silent => {}
             Class::Stun => {
@@ -490,7 +490,7 @@ impl Client {
         stream.write_sctp(now, &payload, ppid).unwrap();
     }
 
-    fn transmits(&mut self, now: Instant) -> Vec<Vec<u8>> {
+    pub fn transmits(&mut self, now: Instant) -> Vec<Vec<u8>> {
         if let Some(association) = &mut self.association {
             while let Some(transmit) = association.poll_transmit(now) {
                 if let Payload::RawEncode(packets) = transmit.message {

@@ -58,12 +58,7 @@ pub async fn token(Extract(state): Extract<State>, wish: Result<Json<Wish>, Json
         exp: now + LIFETIME_SECS,
         nbf: now,
         name: name.clone(),
-        video: Grants {
-            room_join: true,
-            room: room.clone(),
-            can_update_own_metadata: Some(true),
-            ..Grants::default()
-        },
+        video: Grants { room_join: true, room: room.clone(), can_update_own_metadata: Some(true), ..Grants::default() },
         ..Claims::default()
     };
     match auth::mint(&claims, secret) {

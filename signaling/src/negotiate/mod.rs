@@ -4,4 +4,6 @@ pub mod answer;
 pub mod codecs;
 pub mod offer;
 pub mod sdp;
+#[cfg(test)]
+mod tests;
 mod write;

@@ -6,9 +6,7 @@ use super::codecs;
 use super::sdp::{Description, Direction, Media, SdpError};
 use super::write::{self, Local};
 use ramai_sfu::id::{Mid, Pt, Token, TrackId, TransportId};
-use ramai_sfu::params::{
-    Codec, Extension, ExtensionMap, Fingerprint, Format, IceCredentials, PayloadParams,
-};
+use ramai_sfu::params::{Codec, Extension, ExtensionMap, Fingerprint, Format, IceCredentials, PayloadParams};
 use std::net::SocketAddr;
 
 /// Our extension ids (RFC 8285); mid must be there for BUNDLE, the rest serves congestion control and playout.
@@ -50,6 +48,17 @@ pub enum Verdict {
     Taken(TrackId, Mid, Vec<PayloadParams>),
     /// The client doesn't.
     Refused(TrackId),
+}
+
+/// An offer to send.
+#[derive(Clone, Debug)]
+pub struct Offer {
+    /// Its id, which the answer repeats.
+    pub id: u32,
+    /// Its text.
+    pub sdp: String,
+    /// Which section carries which track.
+    pub mapping: Vec<(Mid, TrackId)>,
 }
 
 /// See the module.
@@ -135,7 +144,9 @@ impl Offerer {
             None if format.codec == Codec::Opus => (format, OPUS, None),
             None => {
                 let taken = |pt: u8| {
-                    Pt(pt) == OPUS || Pt(pt) == RED || self.numbers.iter().any(|(_, a, b)| a.0 == pt || *b == Some(Pt(pt)))
+                    Pt(pt) == OPUS
+                        || Pt(pt) == RED
+                        || self.numbers.iter().any(|(_, a, b)| a.0 == pt || *b == Some(Pt(pt)))
                 };
                 let mut free = DYNAMIC.into_iter().flatten().filter(|pt| !taken(*pt)).map(Pt);
                 (format, free.next()?, free.next())
@@ -148,14 +159,14 @@ impl Offerer {
         Some(PayloadParams { pt, format, rtx, red, nack: true })
     }
 
-    /// The next offer, if one is due and none is outstanding: its id, the SDP and which section carries which track.
+    /// The next offer, if one is due and none is outstanding.
     /// `send` describes a track; without it the section is inactive.
     pub fn offer(
         &mut self,
         fingerprint: &Fingerprint,
         candidates: &[SocketAddr],
         send: impl Fn(TrackId) -> Option<Send>,
-    ) -> Option<(u32, String, Vec<(Mid, TrackId)>)> {
+    ) -> Option<Offer> {
         if !self.dirty || self.outstanding.is_some() {
             return None;
         }
@@ -196,7 +207,7 @@ impl Offerer {
             }
             media.push(md);
         }
-        Some((self.last_id, write::session(&local, true, &bundle, media), mapping))
+        Some(Offer { id: self.last_id, sdp: write::session(&local, true, &bundle, media), mapping })
     }
 
     /// Takes the client's answer. An answer to an old offer is an error; `id` 0 (older clients) means the outstanding one.

@@ -185,7 +185,8 @@ impl Description {
             return Err(SdpError::TooManySections);
         }
         let sdp = SessionDescription::unmarshal(&mut Cursor::new(text.as_bytes())).map_err(|_| SdpError::Malformed)?;
-        let session = |key: &'static str| sdp.attributes.iter().filter(move |a| a.key == key).map(|a| a.value.as_deref());
+        let session =
+            |key: &'static str| sdp.attributes.iter().filter(move |a| a.key == key).map(|a| a.value.as_deref());
         let bundle: Vec<Mid> = session("group")
             .flatten()
             .filter_map(|group| group.strip_prefix("BUNDLE"))
@@ -254,10 +255,7 @@ fn credentials(ufrag: Option<String>, pwd: Option<String>) -> Result<IceCredenti
     let valid = |s: &str| s.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'-' | b'_' | b'='));
     match (ufrag, pwd) {
         (Some(ufrag), Some(pwd))
-            if (4..=256).contains(&ufrag.len())
-                && (22..=256).contains(&pwd.len())
-                && valid(&ufrag)
-                && valid(&pwd) =>
+            if (4..=256).contains(&ufrag.len()) && (22..=256).contains(&pwd.len()) && valid(&ufrag) && valid(&pwd) =>
         {
             Ok(IceCredentials { ufrag, pwd })
         }

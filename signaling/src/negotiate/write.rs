@@ -57,8 +57,7 @@ pub fn transport(md: &mut MediaDescription, local: &Local<'_>, mid: Mid, with_ca
         for (index, address) in local.candidates.iter().enumerate() {
             // RFC 8445 section 5.1.2.1: host type preference 126, component 1; earlier ones are preferred.
             let priority = (126u32 << 24) | ((65_535 - index.min(65_535) as u32) << 8) | 255;
-            let candidate =
-                format!("{} 1 udp {priority} {} {} typ host", index + 1, address.ip(), address.port());
+            let candidate = format!("{} 1 udp {priority} {} {} typ host", index + 1, address.ip(), address.port());
             attribute(md, "candidate", candidate);
         }
         attribute(md, "end-of-candidates", None);

@@ -77,7 +77,7 @@ impl Room {
         let to: Vec<TransportId> = self
             .sessions
             .values()
-            .filter(|s| s.key != key && s.grants.subscribe())
+            .filter(|s| s.key != key)
             .filter(|s| {
                 (identities.is_empty() && sids.is_empty())
                     || identities.contains(&s.info.identity)

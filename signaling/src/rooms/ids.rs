@@ -1,9 +1,9 @@
 //! Names for everything new. Random where the outside sees them, counted where only we do.
 
-use rand::rngs::StdRng;
-use rand::{Rng, SeedableRng};
 use ramai_sfu::id::{RoomId, Ssrc, SubscriptionId, TrackId, TransportId};
 use ramai_sfu::params::IceCredentials;
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
 
 /// See the module.
 pub struct Ids {

@@ -5,6 +5,7 @@ pub mod data;
 mod dynacast;
 pub mod effect;
 pub mod ids;
+mod permission;
 mod requests;
 pub mod room;
 mod speakers;

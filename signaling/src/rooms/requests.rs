@@ -5,10 +5,10 @@ use super::room::Room;
 use crate::session::quality::View;
 use crate::session::{Context, Request, SessionKey};
 use livekit_protocol as proto;
+use proto::DisconnectReason;
 use proto::leave_request::Action;
 use proto::request_response::{Reason, Request as About};
 use proto::simulate_scenario::Scenario;
-use proto::DisconnectReason;
 use ramai_sfu::api::Command;
 use ramai_sfu::id::TrackId;
 
@@ -29,12 +29,13 @@ impl Room {
             Request::UpdateVideoTrack(update) => self.update_track(key, &update.track_sid, cx, |info| {
                 (info.width, info.height) = (update.width, update.height);
             }),
+            Request::SubscriptionPermission(permission) => self.permit(key, permission, cx),
             Request::Leave(_) => self.remove(key, DisconnectReason::ClientInitiated, None, cx),
-            Request::Trickle(trickle) => {
-                // We are ICE-lite: the client's checks tell its addresses. Only what isn't a candidate at all is answered.
-                if serde_json::from_str::<serde_json::Value>(&trickle.candidate_init).is_err() && !trickle.r#final {
-                    self.refuse(key, 0, Reason::InvalidRequest, "the candidate is not JSON", None, cx);
-                }
+            // We are ICE-lite: the client's checks tell its addresses. Only what isn't a candidate at all is answered.
+            Request::Trickle(trickle)
+                if !trickle.r#final && serde_json::from_str::<serde_json::Value>(&trickle.candidate_init).is_err() =>
+            {
+                self.refuse(key, 0, Reason::InvalidRequest, "the candidate is not JSON", None, cx);
             }
             Request::Simulate(simulate) => self.simulate(key, simulate.scenario, cx),
             Request::PublishDataTrackRequest(request) => {
@@ -98,14 +99,17 @@ impl Room {
         let mut changed: Vec<TrackId> = Vec::new();
         for sid in sids {
             match publications.values().find(|p| p.info.sid == *sid) {
+                Some(publication) if update.subscribe && !publication.allows(&session.info) => {
+                    let notice = super::permission::update(publication, false);
+                    session.notify(notice, cx);
+                }
                 Some(publication) if update.subscribe => session.subscribe(publication, cx),
                 Some(publication) => {
                     session.unsubscribe(publication.track, cx);
                     changed.push(publication.track);
                 }
                 None if update.subscribe => {
-                    let mut response =
-                        proto::SubscriptionResponse { track_sid: sid.clone(), ..Default::default() };
+                    let mut response = proto::SubscriptionResponse { track_sid: sid.clone(), ..Default::default() };
                     response.set_err(proto::SubscriptionError::SeTrackNotfound);
                     session.notify(Notice::SubscriptionResponse(response), cx);
                 }

@@ -210,6 +210,8 @@ impl Room {
                         "track published"
                     );
                     published.push(publication.track);
+                    let mut publication = publication;
+                    publication.allowed = self.allowed(key, &publication.info.sid);
                     self.publications.insert(publication.track, *publication);
                     announce = true;
                 }
@@ -269,8 +271,7 @@ impl Room {
         if let Some(action) = action {
             session.notify(crate::adapter::livekit::encode::leave(reason, action), cx);
         }
-        let tracks: Vec<TrackId> =
-            self.publications.values().filter(|p| p.publisher == key).map(|p| p.track).collect();
+        let tracks: Vec<TrackId> = self.publications.values().filter(|p| p.publisher == key).map(|p| p.track).collect();
         for track in tracks {
             self.unpublish(track, cx);
         }

@@ -24,9 +24,7 @@ impl Room {
             .filter(|(key, level)| self.speaking.get(key) != Some(level))
             .filter_map(|(key, level)| Some(proto::SpeakerInfo { sid: sid(key)?, level: *level, active: true }))
             .collect();
-        changed.extend(
-            silent.filter_map(|key| Some(proto::SpeakerInfo { sid: sid(key)?, level: 0.0, active: false })),
-        );
+        changed.extend(silent.filter_map(|key| Some(proto::SpeakerInfo { sid: sid(key)?, level: 0.0, active: false })));
         self.speaking = now;
         if !changed.is_empty() {
             let conns: Vec<_> = self.sessions.values().filter_map(|s| s.conn).collect();

@@ -7,7 +7,7 @@ use super::quality::View;
 use super::{Asked, Change, Context, Dialect, Publications, Session, Subscription, same_extensions};
 use crate::negotiate::answer::{Send, Use};
 use crate::negotiate::codecs;
-use crate::negotiate::offer::Verdict;
+use crate::negotiate::offer::{Offer, Verdict};
 use crate::negotiate::sdp::{Description, Media, SdpError};
 use crate::rooms::effect::Notice;
 use livekit_protocol as proto;
@@ -21,6 +21,7 @@ impl Session {
     pub fn subscribe(&mut self, publication: &Publication, cx: &mut Context<'_>) {
         if !self.grants.subscribe()
             || publication.publisher == self.key
+            || !publication.allows(&self.info)
             || self.subscriptions.contains_key(&publication.track)
         {
             return;
@@ -66,7 +67,13 @@ impl Session {
     }
 
     /// The client shows a track differently.
-    pub fn show(&mut self, track: TrackId, view: View, publication: &Publication, cx: &mut Context<'_>) -> Option<Change> {
+    pub fn show(
+        &mut self,
+        track: TrackId,
+        view: View,
+        publication: &Publication,
+        cx: &mut Context<'_>,
+    ) -> Option<Change> {
         let subscription = self.subscriptions.get_mut(&track)?;
         subscription.view = view;
         let settings = view.settings(publication);
@@ -152,7 +159,8 @@ impl Session {
             subscription.refused = true;
         }
         tracing::info!(track = publication.info.sid, codec = publication.info.mime_type, "subscriber lacks the codec");
-        let mut response = proto::SubscriptionResponse { track_sid: publication.info.sid.clone(), ..Default::default() };
+        let mut response =
+            proto::SubscriptionResponse { track_sid: publication.info.sid.clone(), ..Default::default() };
         response.set_err(proto::SubscriptionError::SeCodecUnsupported);
         self.notify(Notice::SubscriptionResponse(response), cx);
     }
@@ -216,8 +224,7 @@ impl Session {
         let audio = audio.saturating_sub(self.upstream.free(Media::Audio).count());
         let video = video.saturating_sub(self.upstream.free(Media::Video).count());
         self.asked = Some(Asked { audio, video, at: cx.now });
-        let requirement =
-            proto::MediaSectionsRequirement { num_audios: audio as u32, num_videos: video as u32 };
+        let requirement = proto::MediaSectionsRequirement { num_audios: audio as u32, num_videos: video as u32 };
         self.notify(Notice::MediaSectionsRequirement(requirement), cx);
     }
 
@@ -235,7 +242,7 @@ impl Session {
             }
         }
         let offer = downstream.offer(&cx.settings.fingerprint, cx.candidates(), |t| sends.get(&t).cloned());
-        let Some((id, sdp, mapping)) = offer else { return };
+        let Some(Offer { id, sdp, mapping }) = offer else { return };
         let mid_to_track_id = mapping
             .into_iter()
             .filter_map(|(mid, track)| Some((mid.to_string(), sends.get(&track)?.track.clone())))

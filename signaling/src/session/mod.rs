@@ -17,9 +17,9 @@ use crate::rooms::ids::Ids;
 use livekit_protocol as proto;
 use publication::{Pending, Publication};
 use ramai_sfu::api::Command;
+use ramai_sfu::id::Ssrc;
 use ramai_sfu::id::{RoomId, SubscriptionId, TrackId, TransportId, WorkerId};
 use ramai_sfu::params::{Extension, SubscriptionSettings};
-use ramai_sfu::id::Ssrc;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
@@ -147,6 +147,8 @@ pub struct Session {
     pub connected: BTreeSet<TransportId>,
     /// Highest sequence of reliable data taken from this client.
     pub last_sequence: u32,
+    /// Whom this client lets subscribe to its tracks; everybody, if it never said.
+    pub permission: Option<proto::SubscriptionPermission>,
     pub data_budget: crate::rooms::data::Budget,
     pending: Vec<Pending>,
     asked: Option<Asked>,
@@ -157,8 +159,8 @@ impl Session {
     /// A client that just joined; nothing is negotiated.
     pub fn new(key: SessionKey, conn: ConnId, join: &Join, info: proto::ParticipantInfo, cx: &mut Context<'_>) -> Self {
         let upstream = Answerer::new(cx.ids.transport(), cx.ids.ice(), cx.ids.session());
-        let downstream = (join.dialect == Dialect::Dual)
-            .then(|| Offerer::new(cx.ids.transport(), cx.ids.ice(), cx.ids.session()));
+        let downstream =
+            (join.dialect == Dialect::Dual).then(|| Offerer::new(cx.ids.transport(), cx.ids.ice(), cx.ids.session()));
         let js = join.client.sdk() == proto::client_info::Sdk::Js;
         let firefox = join.client.browser.to_ascii_lowercase().contains("firefox");
         Self {
@@ -174,6 +176,7 @@ impl Session {
             subscriptions: BTreeMap::new(),
             connected: BTreeSet::new(),
             last_sequence: 0,
+            permission: None,
             data_budget: crate::rooms::data::Budget::new(cx.now),
             pending: Vec::new(),
             asked: None,

@@ -7,6 +7,7 @@ use livekit_protocol as proto;
 use proto::AddTrackRequest;
 use ramai_sfu::id::{Mid, TrackId};
 use ramai_sfu::params::{Codec, Kind, LayerParams, PayloadParams};
+use std::collections::BTreeSet;
 
 /// A track that comes in.
 #[derive(Clone, Debug)]
@@ -23,6 +24,8 @@ pub struct Publication {
     pub payloads: Vec<PayloadParams>,
     /// Number of layers that the media plane knows.
     pub layers: usize,
+    /// Who may subscribe: identities and SIDs; `None` is everybody.
+    pub allowed: Option<BTreeSet<String>>,
     /// The publisher knows that someone subscribed.
     pub seen: bool,
     /// What the publisher was told is wanted, by quality; `None` before it was told anything.
@@ -30,6 +33,11 @@ pub struct Publication {
 }
 
 impl Publication {
+    /// Whether the publisher lets that participant subscribe.
+    pub fn allows(&self, who: &proto::ParticipantInfo) -> bool {
+        self.allowed.as_ref().is_none_or(|set| set.contains(&who.sid) || set.contains(&who.identity))
+    }
+
     /// Audio or video.
     pub fn kind(&self) -> Kind {
         if self.info.r#type() == proto::TrackType::Audio { Kind::Audio } else { Kind::Video }
@@ -157,6 +165,7 @@ impl Pending {
             info,
             payloads,
             layers: layers.len(),
+            allowed: None,
             seen: false,
             wanted: None,
         }

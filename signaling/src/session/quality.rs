@@ -42,7 +42,9 @@ impl View {
             // A browser scales: a layer a little smaller than its place still looks the same.
             Some((width, height)) => layers
                 .iter()
-                .position(|l| u64::from(l.width) * 10 >= u64::from(width) * 9 || u64::from(l.height) * 10 >= u64::from(height) * 9)
+                .position(|l| {
+                    u64::from(l.width) * 10 >= u64::from(width) * 9 || u64::from(l.height) * 10 >= u64::from(height) * 9
+                })
                 .unwrap_or(top),
             None if layers.is_empty() => usize::from(self.quality),
             None => layers.iter().rposition(|l| l.quality <= i32::from(self.quality)).unwrap_or(0),

@@ -147,8 +147,7 @@ impl Session {
             .collect();
         let quality =
             |track: TrackId, rid: &str| qualities.get(&track)?.iter().find(|l| l.rid == rid).map(|l| l.quality);
-        let sdp =
-            self.upstream.answer(&cx.settings.fingerprint, cx.candidates(), |t| sends.get(&t).cloned(), quality);
+        let sdp = self.upstream.answer(&cx.settings.fingerprint, cx.candidates(), |t| sends.get(&t).cloned(), quality);
         let answer = proto::SessionDescription { r#type: "answer".into(), sdp, id: offer.id, mid_to_track_id };
         self.notify(Notice::Answer(answer), cx);
         for track in fresh {
@@ -210,14 +209,15 @@ impl Session {
             Media::Video => ramai_sfu::params::Kind::Video,
             _ => return None,
         };
-        let position = self.pending.iter().position(|p| p.kind() == kind && Some(p.cid.as_str()) == cid).or_else(|| {
-            // Some clients write another id into the SDP. Then the kind decides, among tracks no other section names.
-            let named = |cid: &str| {
-                let sections = self.upstream.offer.iter().flat_map(|o| &o.sections);
-                sections.filter_map(|s| s.msid.as_ref()).any(|(_, track)| track == cid)
-            };
-            self.pending.iter().position(|p| p.kind() == kind && !named(&p.cid))
-        })?;
+        let position =
+            self.pending.iter().position(|p| p.kind() == kind && Some(p.cid.as_str()) == cid).or_else(|| {
+                // Some clients write another id into the SDP. Then the kind decides, among tracks no other section names.
+                let named = |cid: &str| {
+                    let sections = self.upstream.offer.iter().flat_map(|o| &o.sections);
+                    sections.filter_map(|s| s.msid.as_ref()).any(|(_, track)| track == cid)
+                };
+                self.pending.iter().position(|p| p.kind() == kind && !named(&p.cid))
+            })?;
         let pending = self.pending.get(position)?.clone();
         let payloads = codecs::understood(section, pending.receive.prefer, pending.receive.red);
         let layers = codecs::layers(section, |rid| pending.quality_of(rid));

@@ -42,7 +42,8 @@ export class Participant {
   async joined(within = PATIENCE_MS) {
     this.identity = await this.until(`${this.name} is in the call`, within, () => {
       const room = window.__ramai?.room;
-      return document.querySelector('[data-testid=call]') && room?.state === 'connected' ? String(room.localParticipant.identity) : '';
+      if (document.querySelector('[data-testid=call]') && room?.state === 'connected') return String(room.localParticipant.identity);
+      throw new Error(`room ${room?.state}, notices ${JSON.stringify(window.__story.notices())}`);
     });
     return this;
   }

@@ -62,3 +62,14 @@ story('the server is gone before joining, and comes back', async (call) => {
   await call.server.start();
   await ana.joined(30_000);
 });
+
+story(
+  'the room is full',
+  async (call) => {
+    await call.join('ana');
+    const ben = await call.arrive('ben');
+    await ben.open(`/r/${call.room}`, { name: 'ben', autojoin: '1' });
+    assert.match(await ben.expectNotice('room-full'), /full/i);
+  },
+  { server: ['--max-participants', '1'] },
+);

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 const WINDOW: u64 = 1024;
 
 /// What came of one track. All counters only grow.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Meter {
     /// Different packets with payload.
     pub packets: u64,
@@ -63,6 +63,27 @@ pub struct Arrival<'a> {
     pub payload: &'a [u8],
     /// Payload is VP8.
     pub video: bool,
+}
+
+impl std::fmt::Debug for Meter {
+    /// The counters, in one line.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "{} packets, {} missing, {} duplicates, {} reordered, {} frames, {} key frames, {} malformed, {} discontinuities, \
+             {} SSRCs, longest silence {:?}",
+            self.packets,
+            self.missing(),
+            self.duplicates,
+            self.reordered,
+            self.frames,
+            self.keyframes,
+            self.malformed,
+            self.discontinuities,
+            self.ssrcs.len(),
+            self.longest_silence
+        )
+    }
 }
 
 impl Meter {

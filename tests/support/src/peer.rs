@@ -12,7 +12,7 @@ use rtc::peer_connection::event::{RTCDataChannelEvent, RTCPeerConnectionEvent};
 use rtc::peer_connection::message::RTCMessage;
 use rtc::peer_connection::sdp::RTCSessionDescription;
 use rtc::peer_connection::state::RTCPeerConnectionState;
-use rtc::peer_connection::transport::{CandidateConfig, CandidateHostConfig, RTCIceCandidate};
+use rtc::peer_connection::transport::{CandidateConfig, CandidateHostConfig, RTCIceCandidate, RTCIceCandidateInit};
 use rtc::peer_connection::{RTCPeerConnection, RTCPeerConnectionBuilder};
 use rtc::rtcp::payload_feedbacks::full_intra_request::FullIntraRequest;
 use rtc::rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
@@ -146,7 +146,14 @@ impl Peer {
 
     /// The server's answer.
     pub fn answer(&mut self, now: Instant, sdp: String) -> Result<(), Error> {
-        Ok(self.pc.set_remote_description(now, RTCSessionDescription::answer(sdp)?)?)
+        let candidates: Vec<String> =
+            sdp.lines().filter_map(|line| line.strip_prefix("a=candidate:")).map(|c| format!("candidate:{c}")).collect();
+        self.pc.set_remote_description(now, RTCSessionDescription::answer(sdp)?)?;
+        // The crate skips those of inactive sections; browsers don't, and all sections are one transport.
+        for candidate in candidates {
+            self.pc.add_remote_candidate(RTCIceCandidateInit { candidate, ..Default::default() })?;
+        }
+        Ok(())
     }
 
     /// Sends one packet of the track of `kind`, if there is one.

@@ -29,7 +29,8 @@ pub fn free_udp_port() -> Result<u16, Error> {
 }
 
 impl Server {
-    /// Starts `program --dev` with one media worker and waits until it serves. `more` are further arguments.
+    /// Starts `program --dev` with one media worker and waits until it serves. `more` are further arguments. The log's level
+    /// can be had from outside: `RAMAI_TEST_LOG=debug cargo test`.
     ///
     /// # Errors
     /// If it doesn't serve in time.
@@ -38,6 +39,9 @@ impl Server {
         let mut args: Vec<String> = ["--dev", "--workers", "1", "--port"].map(String::from).to_vec();
         args.extend([port.to_string(), "--udp-base-port".into(), udp_port.to_string()]);
         args.extend(more.iter().map(|s| (*s).to_owned()));
+        if let Ok(level) = std::env::var("RAMAI_TEST_LOG") {
+            args.extend(["--log".into(), level]);
+        }
         let process = Process::start(program.as_ref(), &args, &[])?;
         let mut server = Self { process, port, udp_port };
         within("the server's start", server.process.logged("ready:")).await?;

@@ -2,6 +2,7 @@
 // after whatever the SDK's own reconnecting gave up on.
 import {
   ConnectionState,
+  DefaultReconnectPolicy,
   DisconnectReason,
   LocalAudioTrack,
   LocalVideoTrack,
@@ -19,6 +20,11 @@ import { fetchToken, serverUrl } from './token';
 
 /** Refusals in a row after which a new token is no longer worth asking for. */
 const MAX_TOKEN_REFUSALS = 3;
+/**
+ * Pauses between the SDK's own attempts, milliseconds, which it varies by half. Shorter than its defaults: whoever waits
+ * for a server to come back is back within seconds of it. After the last one the loop below takes over.
+ */
+const SDK_RETRIES_MS = [0, 300, 1_000, 2_000, 3_000, 3_000, 3_000, 3_000];
 /** A connection that lasted this long was a good one: the next trouble starts with short pauses again. */
 const SETTLED_MS = 10_000;
 
@@ -78,6 +84,7 @@ export class CallSession extends Store<SessionState> {
       dynacast: true,
       singlePeerConnection: !switches.dualPeerConnection,
       disconnectOnPageLeave: true,
+      reconnectPolicy: new DefaultReconnectPolicy(SDK_RETRIES_MS),
       audioCaptureDefaults: micOptions(micId),
       videoCaptureDefaults: cameraOptions(cameraId),
       publishDefaults: {

@@ -23,16 +23,12 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 );
 
 /// Checks the token and reads the rest.
-pub fn read(
-    query: &str,
-    headers: &HeaderMap,
-    dialect: Dialect,
-    keys: &[(String, String)],
-) -> Result<Join, Refusal> {
+pub fn read(query: &str, headers: &HeaderMap, dialect: Dialect, keys: &[(String, String)]) -> Result<Join, Refusal> {
     let query: HashMap<String, String> =
         serde_urlencoded::from_str(query).map_err(|_| Refusal::BadRequest("the query cannot be read"))?;
     let get = |key: &str| query.get(key).map_or("", String::as_str);
-    let bearer = headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok()).and_then(|v| v.strip_prefix("Bearer "));
+    let bearer =
+        headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok()).and_then(|v| v.strip_prefix("Bearer "));
     let token = match get("access_token") {
         "" => bearer.unwrap_or(""),
         token => token,

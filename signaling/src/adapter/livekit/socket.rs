@@ -140,4 +140,3 @@ impl Limit {
         self.left >= 0.0
     }
 }
-

@@ -1,0 +1,252 @@
+//! Joining over real WebSockets: tokens, first frames, malformed input, the demo page and going down.
+
+// A test panics where its story ends differently.
+#![allow(clippy::unwrap_used)]
+
+use futures_util::{SinkExt, StreamExt};
+use livekit_protocol as proto;
+use prost::Message as _;
+use proto::signal_response::Message as Notice;
+use ramai_sfu::api::Command;
+use ramai_sfu::params::Fingerprint;
+use ramai_signaling::{Asset, Claims, Door, Grants, MediaLink, Settings, Signaling, mint, start};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+
+type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+const OFFER: &str = include_str!("fixtures/chromium-v1-join.sdp");
+
+struct Server {
+    address: SocketAddr,
+    signaling: Signaling,
+    commands: mpsc::UnboundedReceiver<Command>,
+    // Without the sending end no event can come, and that is what these stories want.
+    _events: mpsc::Sender<(ramai_sfu::id::WorkerId, ramai_sfu::api::Event)>,
+}
+
+async fn serve() -> Server {
+    let (sender, commands) = mpsc::unbounded_channel();
+    let door: Door = Arc::new(move |command| sender.send(command).map_err(|e| e.0));
+    let (_events, events) = mpsc::channel(8);
+    let candidates = vec![vec!["127.0.0.1:7882".parse().unwrap()]];
+    let mut settings = Settings::new(vec![("key".into(), "secret".into())], candidates, Fingerprint([3; 32]));
+    settings.demo_tokens = true;
+    settings.max_participants = 2;
+    let page = |path: &str| {
+        (path.is_empty()).then(|| Asset {
+            bytes: b"<!doctype html>".as_slice().into(),
+            content_type: "text/html".into(),
+            etag: "\"1\"".into(),
+            immutable: false,
+        })
+    };
+    let signaling = start(settings, MediaLink { workers: vec![door], events }, Arc::new(page));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let router = signaling.router();
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    Server { address, signaling, commands, _events }
+}
+
+fn token(who: &str, change: impl FnOnce(&mut Claims), secret: &str) -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let video = Grants { room_join: true, room: "r".into(), ..Grants::default() };
+    let mut claims = Claims { iss: "key".into(), sub: who.into(), exp: now + 60, video, ..Claims::default() };
+    change(&mut claims);
+    mint(&claims, secret).unwrap()
+}
+
+fn join_request(request: &proto::JoinRequest) -> String {
+    use base64::Engine;
+    let wrapped = proto::WrappedJoinRequest { compression: 0, join_request: request.encode_to_vec() };
+    base64::engine::general_purpose::URL_SAFE.encode(wrapped.encode_to_vec())
+}
+
+fn first_offer() -> String {
+    let offer = proto::SessionDescription { r#type: "offer".into(), sdp: OFFER.into(), id: 1, ..Default::default() };
+    join_request(&proto::JoinRequest { publisher_offer: Some(offer), ..Default::default() })
+}
+
+impl Server {
+    async fn join(&self, who: &str) -> Socket {
+        let url = format!(
+            "ws://{}/rtc/v1?access_token={}&join_request={}",
+            self.address,
+            token(who, |_| {}, "secret"),
+            first_offer()
+        );
+        connect_async(url).await.unwrap().0
+    }
+
+    /// Status and body of a plain GET.
+    async fn get(&self, path: &str) -> (u16, String) {
+        self.http(&format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")).await
+    }
+
+    async fn http(&self, request: &str) -> (u16, String) {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
+        (status, answer)
+    }
+}
+
+async fn hear(socket: &mut Socket) -> Notice {
+    let frame = tokio::time::timeout(Duration::from_secs(5), socket.next()).await.unwrap().unwrap().unwrap();
+    proto::SignalResponse::decode(frame.into_data()).unwrap().message.unwrap()
+}
+
+async fn end(socket: &mut Socket) -> (u16, String) {
+    loop {
+        match tokio::time::timeout(Duration::from_secs(5), socket.next()).await.unwrap() {
+            Some(Ok(Message::Close(Some(frame)))) => return (frame.code.into(), frame.reason.to_string()),
+            Some(Ok(_)) => {}
+            other => return (0, format!("{other:?}")),
+        }
+    }
+}
+
+fn request(message: proto::signal_request::Message) -> Message {
+    Message::binary(proto::SignalRequest { message: Some(message) }.encode_to_vec())
+}
+
+#[tokio::test]
+async fn a_client_joins_and_its_wire_is_set_up() {
+    let mut server = serve().await;
+    let mut ana = server.join("ana").await;
+    assert!(matches!(hear(&mut ana).await, Notice::Join(_)));
+    let Notice::Answer(answer) = hear(&mut ana).await else { panic!() };
+    assert!(answer.sdp.contains("a=ice-lite"));
+    assert!(matches!(server.commands.recv().await, Some(Command::AttachTransport { .. })));
+    let ping = proto::Ping { timestamp: 5, rtt: 0 };
+    ana.send(request(proto::signal_request::Message::PingReq(ping))).await.unwrap();
+    let Notice::PongResp(pong) = hear(&mut ana).await else { panic!() };
+    assert_eq!(pong.last_ping_timestamp, 5);
+}
+
+#[tokio::test]
+async fn over_v0_the_server_offers() {
+    let server = serve().await;
+    let url = format!(
+        "ws://{}/rtc?access_token={}&sdk=js&protocol=16&auto_subscribe=1",
+        server.address,
+        token("old", |_| {}, "secret")
+    );
+    let mut old = connect_async(url).await.unwrap().0;
+    let Notice::Join(join) = hear(&mut old).await else { panic!() };
+    assert!(join.subscriber_primary);
+    assert!(matches!(hear(&mut old).await, Notice::Offer(_)));
+}
+
+#[tokio::test]
+async fn a_refused_token_says_why_on_validate_and_upgrade() {
+    let server = serve().await;
+    let expired = token("ana", |c| c.exp = 1_000, "secret");
+    let forged = token("ana", |_| {}, "guess");
+    let idle = token("ana", |c| c.video.room_join = false, "secret");
+    for (token, status, words) in [
+        (&expired, 401, "expired"),
+        (&forged, 401, "wrong signature"),
+        (&idle, 403, "not allow to join"),
+        (&String::new(), 401, "no access token"),
+    ] {
+        for path in ["/rtc/validate", "/rtc/v1/validate"] {
+            let (got, body) = server.get(&format!("{path}?access_token={token}&join_request={}", first_offer())).await;
+            assert_eq!(got, status, "{body}");
+            assert!(
+                body.contains(words) && body.to_ascii_lowercase().contains("access-control-allow-origin: *"),
+                "{body}"
+            );
+        }
+        let url = format!("ws://{}/rtc?access_token={token}", server.address);
+        assert!(connect_async(url).await.is_err());
+    }
+    let good = token("ana", |_| {}, "secret");
+    let (status, _) = server.get(&format!("/rtc/v1/validate?access_token={good}&join_request={}", first_offer())).await;
+    assert_eq!(status, 200);
+    let (status, body) = server.get(&format!("/rtc/v1/validate?access_token={good}&join_request=!!")).await;
+    assert!(status == 400 && body.contains("base64url"), "{body}");
+}
+
+#[tokio::test]
+async fn a_full_room_is_said_in_words() {
+    let server = serve().await;
+    let (mut ana, mut ben) = (server.join("ana").await, server.join("ben").await);
+    hear(&mut ana).await;
+    hear(&mut ben).await;
+    let token = token("cem", |_| {}, "secret");
+    let (status, body) = server.get(&format!("/rtc/validate?access_token={token}")).await;
+    assert!(status == 403 && body.contains("the room is full"), "{body}");
+}
+
+#[tokio::test]
+async fn malformed_frames_end_only_the_socket_they_came_on() {
+    let server = serve().await;
+    let mut ana = server.join("ana").await;
+    hear(&mut ana).await;
+    hear(&mut ana).await;
+    for (frame, code) in [
+        (Message::text("{\"offer\":{}}"), 1003),
+        (Message::binary(vec![0xff; 64]), 1007),
+        (Message::binary(vec![0; 3 * 1024 * 1024]), 1009),
+    ] {
+        let mut bad = server.join("bad").await;
+        hear(&mut bad).await;
+        bad.send(frame).await.ok();
+        let (got, words) = end(&mut bad).await;
+        // An oversize frame may be cut off before the farewell can be read.
+        assert!(got == code || (code == 1009 && got == 0), "{got} {words}");
+    }
+    let garbage =
+        proto::SessionDescription { r#type: "offer".into(), sdp: "\u{0}nonsense".into(), ..Default::default() };
+    ana.send(request(proto::signal_request::Message::Offer(garbage))).await.unwrap();
+    loop {
+        match hear(&mut ana).await {
+            Notice::RequestResponse(response) => break assert!(response.message.contains("SDP")),
+            Notice::Update(_) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_page_and_its_tokens_are_served() {
+    let server = serve().await;
+    for path in ["/", "/r/some-room"] {
+        let (status, body) = server.get(path).await;
+        assert!(status == 200 && body.contains("<!doctype html>"));
+    }
+    assert_eq!(server.get("/health").await.0, 200);
+    assert_eq!(server.get("/assets/none.js").await.0, 404);
+    let post = |body: &str| {
+        format!(
+            "POST /demo/token HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        )
+    };
+    let (status, body) = server.http(&post(r#"{"room":"r","name":"Ana"}"#)).await;
+    assert!(status == 200 && body.contains("\"token\":\"ey"), "{body}");
+    let (status, body) = server.http(&post(r#"{"room":"","name":"Ana"}"#)).await;
+    assert!(status == 400 && body.contains("\"error\""), "{body}");
+}
+
+#[tokio::test]
+async fn going_down_tells_clients_to_come_back() {
+    let server = serve().await;
+    let mut ana = server.join("ana").await;
+    hear(&mut ana).await;
+    hear(&mut ana).await;
+    server.signaling.shutdown().await;
+    let Notice::Leave(leave) = hear(&mut ana).await else { panic!() };
+    assert_eq!(leave.reason(), proto::DisconnectReason::ServerShutdown);
+    assert_eq!(leave.action(), proto::leave_request::Action::Reconnect);
+    assert_eq!(end(&mut ana).await.0, 1000);
+}
