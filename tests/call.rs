@@ -70,7 +70,6 @@ async fn who_comes_back_under_the_same_name_replaces_the_old_self() {
     let mut old = join(&server, "ben").await;
     let mut new = join(&server, "ben").await;
     old.until("its end", |s| s.ended.is_some()).await;
-    for _ in 0..30 { tokio::time::sleep(std::time::Duration::from_millis(100)).await; let a = ana.state(); let n = new.state(); println!("{} sent={} wanted={} keysent={} new: {:?}", 1, a.sent, a.keyframes_wanted, a.keyframes_sent, n.received); }
     sees_and_hears(&mut new, "ana").await;
     sees_and_hears(&mut ana, "ben").await;
     assert_eq!(ana.state().participants.len(), 1);

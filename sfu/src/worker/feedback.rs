@@ -125,7 +125,7 @@ impl Worker {
 /// `abs-send-time`: 24 bits, 6.18 fixed point seconds, wrapping every 64 s.
 fn abs_send_time(since: std::time::Duration) -> u32 {
     let fraction = u64::from(since.subsec_nanos()) << 18;
-    ((since.as_secs() << 18 | fraction / 1_000_000_000) & 0xff_ffff) as u32
+    (((since.as_secs() << 18) | (fraction / 1_000_000_000)) & 0xff_ffff) as u32
 }
 
 #[cfg(test)]

@@ -378,8 +378,8 @@ impl Session {
                             },
                         );
                     }
-                    PeerEvent::KeyframeWanted => {
-                        state.keyframes_wanted += 1;
+                    PeerEvent::KeyframeWanted(times) => {
+                        state.keyframes_wanted += u64::from(times);
                         self.vp8.request_keyframe();
                     }
                     PeerEvent::ChannelOpen(label) => state.channels.push(label),

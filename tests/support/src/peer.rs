@@ -1,7 +1,7 @@
 //! One peer connection of a client: which tracks go out, which come in, and the packets of both. Sans-IO, like what it wraps.
 
 use crate::Error;
-use crate::feedback::DeliverRtcp;
+use crate::feedback::{KeyframeRequests, Listener};
 use crate::media::Frame;
 use bytes::{Bytes, BytesMut};
 use rtc::interceptor::{Registry, Slot};
@@ -14,8 +14,6 @@ use rtc::peer_connection::sdp::RTCSessionDescription;
 use rtc::peer_connection::state::RTCPeerConnectionState;
 use rtc::peer_connection::transport::{CandidateConfig, CandidateHostConfig, RTCIceCandidate, RTCIceCandidateInit};
 use rtc::peer_connection::{RTCPeerConnection, RTCPeerConnectionBuilder};
-use rtc::rtcp::payload_feedbacks::full_intra_request::FullIntraRequest;
-use rtc::rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
 use rtc::rtp;
 use rtc::rtp_transceiver::rtp_sender::{
     RTCPFeedback, RTCRtpCodec, RTCRtpCodecParameters, RTCRtpCodingParameters, RTCRtpEncodingParameters,
@@ -58,8 +56,8 @@ pub enum PeerEvent {
     Failed,
     /// A packet of a remote track.
     Rtp { track: String, video: bool, packet: rtp::Packet },
-    /// The other side wants a key frame.
-    KeyframeWanted,
+    /// The other side asked for a key frame, so many times.
+    KeyframeWanted(u32),
     /// A data channel is open.
     ChannelOpen(String),
     /// A message came in on a data channel.
@@ -78,16 +76,18 @@ struct Outgoing {
 pub struct Peer {
     pc: RTCPeerConnection,
     local: SocketAddr,
+    keyframe_requests: KeyframeRequests,
     outgoing: Vec<(Kind, Outgoing)>,
 }
 
 impl Peer {
     /// A connection over the socket bound to `local`, with the data channels of the client protocol.
     pub fn new(now: Instant, local: SocketAddr) -> Result<Self, Error> {
+        let keyframe_requests = KeyframeRequests::default();
         let mut pc = RTCPeerConnectionBuilder::new()
             .with_configuration(RTCConfigurationBuilder::new().build())
             .with_media_engine(media_engine()?)
-            .with_interceptor_registry(Registry::new().with(Slot::from(14_000), DeliverRtcp::default()))
+            .with_interceptor_registry(Registry::new().with(Slot::from(500), Listener::new(keyframe_requests.clone())))
             .build(now)?;
         for (label, ordered, max_retransmits) in [("_reliable", true, None), ("_lossy", false, Some(0))] {
             let init = rtc::data_channel::RTCDataChannelInit { ordered, max_retransmits, ..Default::default() };
@@ -105,7 +105,7 @@ impl Peer {
         }
         .new_candidate_host()?;
         pc.add_local_candidate(RTCIceCandidate::from(&candidate).to_json()?)?;
-        Ok(Self { pc, local, outgoing: Vec::new() })
+        Ok(Self { pc, local, keyframe_requests, outgoing: Vec::new() })
     }
 
     /// Adds media sections to receive in.
@@ -146,8 +146,11 @@ impl Peer {
 
     /// The server's answer.
     pub fn answer(&mut self, now: Instant, sdp: String) -> Result<(), Error> {
-        let candidates: Vec<String> =
-            sdp.lines().filter_map(|line| line.strip_prefix("a=candidate:")).map(|c| format!("candidate:{c}")).collect();
+        let candidates: Vec<String> = sdp
+            .lines()
+            .filter_map(|line| line.strip_prefix("a=candidate:"))
+            .map(|c| format!("candidate:{c}"))
+            .collect();
         self.pc.set_remote_description(now, RTCSessionDescription::answer(sdp)?)?;
         // The crate skips those of inactive sections; browsers don't, and all sections are one transport.
         for candidate in candidates {
@@ -215,6 +218,10 @@ impl Peer {
 
     /// The next thing that happened.
     pub fn poll_event(&mut self) -> Option<PeerEvent> {
+        let wanted = self.keyframe_requests.take();
+        if wanted > 0 {
+            return Some(PeerEvent::KeyframeWanted(wanted));
+        }
         while let Some(event) = self.pc.poll_event() {
             match event {
                 RTCPeerConnectionEvent::OnConnectionStateChangeEvent(RTCPeerConnectionState::Connected) => {
@@ -235,15 +242,6 @@ impl Peer {
                 RTCMessage::RtpPacket(track, packet) => {
                     let video = packet.header.payload_type == VP8_PT;
                     return Some(PeerEvent::Rtp { track, video, packet });
-                }
-                RTCMessage::RtcpPacket(_, packets) => {
-                    let wanted = packets.iter().any(|packet| {
-                        let packet = packet.as_any();
-                        packet.is::<PictureLossIndication>() || packet.is::<FullIntraRequest>()
-                    });
-                    if wanted {
-                        return Some(PeerEvent::KeyframeWanted);
-                    }
                 }
                 RTCMessage::DataChannelMessage(_, message) => return Some(PeerEvent::Data(message.data.freeze())),
                 _ => {}

@@ -47,6 +47,8 @@ export const Tile = memo(function Tile({ participant, source, x, y, width, heigh
     >
       {track ? (
         <Video track={track} className={local && !screen ? 'mirrored' : undefined} tabIndex={-1} />
+      ) : screen ? (
+        <span className="spinner" aria-hidden="true" />
       ) : (
         <Avatar identity={identity} name={name} />
       )}
