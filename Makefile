@@ -57,10 +57,12 @@ bench: ## Measure the hot path.
 
 fmt: ## Format everything.
 	cargo fmt --all
+	cargo fmt --manifest-path fuzz/Cargo.toml
 	cd web-demo && npm run format
 
 lint: web-demo/node_modules/.installed tests/browser/node_modules/.installed deny ## Check format, lints and what is in the build.
 	cargo fmt --all --check
+	cargo fmt --manifest-path fuzz/Cargo.toml --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	cd web-demo && npm run check
 	cd tests/browser && npm run check

@@ -14,7 +14,7 @@ mod show;
 
 pub use error::ConfigError;
 pub use key::LogFormat;
-pub use secret::{Keys, Secret};
+pub use secret::Keys;
 
 use key::{Key, Kind};
 use layers::Layers;

@@ -1,8 +1,8 @@
 //! `ramai`: a group-call server for messaging apps, in one process.
 #![deny(unsafe_code)]
 
-mod clock;
 mod config;
+mod http;
 mod node;
 mod telemetry;
 mod udp;

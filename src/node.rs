@@ -6,19 +6,16 @@ use crate::worker::WorkerHandle;
 use ramai_sfu::Worker;
 use ramai_sfu::id::WorkerId;
 use ramai_sfu::transport::Identity;
-use ramai_signaling::{Asset, Assets, Door, MediaLink, Settings, Signaling};
+use ramai_signaling::{Asset, Assets, Door, MediaLink, Settings};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc, oneshot};
 
 /// Events that may wait for signaling; a worker keeps its own while this is full.
 const EVENT_QUEUE: usize = 8192;
-/// How long connections may take to close once clients have been told.
-const DRAIN: Duration = Duration::from_secs(3);
 
 /// Why the node didn't start, or broke off.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +29,9 @@ pub enum NodeError {
     /// No DTLS certificate.
     #[error(transparent)]
     Identity(#[from] ramai_sfu::transport::IdentityError),
+    /// A media thread is gone; its calls are lost, and whoever watches this process should start it again.
+    #[error("a media worker ended by itself")]
+    Worker,
     /// The operating system refused something.
     #[error("{0}: {1}")]
     System(&'static str, io::Error),
@@ -56,7 +56,8 @@ async fn serve(config: &Config) -> Result<(), NodeError> {
     let http = listener.local_addr().map_err(|e| NodeError::System("cannot read the HTTP address", e))?;
 
     let identity = Identity::generate()?;
-    let (workers, candidates, media) = start_media(config, &identity)?;
+    let ended = Arc::new(Notify::new());
+    let (workers, candidates, media) = start_media(config, &identity, &ended)?;
     tracing::info!(candidates = ?candidates.concat(), workers = workers.len(), "media is ready");
 
     let keys = config.keys.iter().map(|(key, secret)| (key.to_owned(), secret.expose().to_owned())).collect();
@@ -68,43 +69,34 @@ async fn serve(config: &Config) -> Result<(), NodeError> {
     let signaling = ramai_signaling::start(settings, media, assets(config.demo));
     tracing::info!(address = %http, "ready: {}", url(http));
 
-    let (closing, closed) = tokio::sync::oneshot::channel::<()>();
-    let server = axum::serve(listener, signaling.router()).with_graceful_shutdown(async {
+    let (close, closed) = oneshot::channel::<()>();
+    let router = signaling.router();
+    let server = tokio::spawn(async move {
         // A dropped sender means the same: stop.
-        let _ = closed.await;
+        crate::http::serve(listener, router, async { closed.await.unwrap_or_default() }).await;
     });
-    let mut server = tokio::spawn(server.into_future());
     let outcome = tokio::select! {
         () = stop => Ok(()),
-        ended = &mut server => Err(ended.map_err(io::Error::other).and_then(|r| r).err()
-            .unwrap_or_else(|| io::Error::other("it ended by itself"))),
+        () = ended.notified() => Err(NodeError::Worker),
     };
-    shut_down(signaling, workers, closing, server).await;
-    outcome.map_err(|e| NodeError::System("the HTTP server broke off", e))
-}
 
-/// Clients first, while their sockets still work; then HTTP; media says its goodbyes last.
-async fn shut_down(
-    signaling: Signaling,
-    workers: Vec<WorkerHandle>,
-    closing: tokio::sync::oneshot::Sender<()>,
-    server: tokio::task::JoinHandle<io::Result<()>>,
-) {
+    // Clients first, while their sockets still work; then HTTP; media says its goodbyes last.
     tracing::info!("stopping: telling clients");
     signaling.shutdown().await;
-    drop(closing);
-    if !server.is_finished() && tokio::time::timeout(DRAIN, server).await.is_err() {
-        tracing::warn!("some HTTP connections were still open");
+    drop(close);
+    if server.await.is_err() {
+        tracing::error!("the HTTP server panicked");
     }
     for worker in workers {
         worker.stop();
     }
     tracing::info!("stopped");
+    outcome
 }
 
 type Media = (Vec<WorkerHandle>, Vec<Vec<SocketAddr>>, MediaLink);
 
-fn start_media(config: &Config, identity: &Identity) -> Result<Media, NodeError> {
+fn start_media(config: &Config, identity: &Identity, ended: &Arc<Notify>) -> Result<Media, NodeError> {
     let ips = config.node_ips().map_err(NodeError::Address)?;
     let (events, from_workers) = mpsc::channel(EVENT_QUEUE);
     let mut handles: Vec<WorkerHandle> = Vec::new();
@@ -118,7 +110,7 @@ fn start_media(config: &Config, identity: &Identity) -> Result<Media, NodeError>
         candidates.push(ips.iter().map(|ip| SocketAddr::new(*ip, port)).collect());
         let id = WorkerId(index);
         let worker = Worker::new(std::time::Instant::now(), id, identity.clone(), rand::random());
-        let handle = WorkerHandle::start(id, worker, socket, events.clone())
+        let handle = WorkerHandle::start(id, worker, socket, events.clone(), ended.clone())
             .map_err(|e| NodeError::System("cannot start a media thread", e))?;
         handles.push(handle);
     }

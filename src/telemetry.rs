@@ -17,12 +17,18 @@ pub enum TelemetryError {
     Installed(#[from] TryInitError),
 }
 
+/// What a peer's handshake makes these libraries warn of is no news for an operator: each extension we don't know is one line.
+/// A text that names them has its way.
+const QUIET: &str = "rtc_dtls=error,rtc_sctp=error,rtc_datachannel=error,rtc_stun=error";
+
 /// The filter of a text in the form of `RUST_LOG`: `info`, `warn,ramai_sfu=debug`, `info,ramai[{room=lobby}]=trace`.
 ///
 /// # Errors
 /// The text has no such form.
 pub fn filter(text: &str) -> Result<EnvFilter, TelemetryError> {
-    Ok(EnvFilter::builder().parse(text)?)
+    // Parsed by itself first, so that an error speaks of the text alone.
+    EnvFilter::builder().parse(text)?;
+    Ok(EnvFilter::builder().parse(format!("{QUIET},{text}"))?)
 }
 
 /// Sends the logs of this process to standard error from now on. Spans are shown with every line, so that a line tells its
@@ -48,6 +54,13 @@ mod tests {
         for good in ["info", "warn,ramai_sfu=debug", "info,ramai[{room=lobby}]=trace", "off"] {
             assert!(filter(good).is_ok(), "{good}");
         }
+    }
+
+    #[test]
+    fn libraries_are_quiet_unless_asked() {
+        assert!(filter("info").unwrap().to_string().contains("rtc_dtls=error"));
+        assert!(filter("info,rtc_dtls=debug").unwrap().to_string().contains("rtc_dtls=debug"));
+        assert!(!filter("info,rtc_dtls=debug").unwrap().to_string().contains("rtc_dtls=error"));
     }
 
     #[test]

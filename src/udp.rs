@@ -50,7 +50,12 @@ pub struct UdpSocket {
     /// Bound to all addresses: each datagram tells which one it came to, and each answer says from which one it goes.
     any: bool,
     gso: bool,
+    /// Datagrams that came in.
+    received: u64,
+    /// Of these, dropped since they were longer than any that we take.
     truncated: u64,
+    /// What became of all batches.
+    total: SendReport,
     waker: Waker,
     inbox: Inbox,
     outbox: Vec<Outgoing>,
@@ -114,7 +119,9 @@ impl UdpSocket {
             local,
             any,
             gso,
+            received: 0,
             truncated: 0,
+            total: SendReport::default(),
             waker: Waker::new()?,
             inbox: Inbox::default(),
             outbox: Vec::new(),
@@ -124,11 +131,6 @@ impl UdpSocket {
     /// Where it is bound, with the port that the system chose.
     pub fn local_addr(&self) -> SocketAddr {
         self.local
-    }
-
-    /// Datagrams dropped so far since they were longer than any that we take.
-    pub fn truncated(&self) -> u64 {
-        self.truncated
     }
 
     /// A handle that ends [`UdpSocket::wait`] from another thread.
@@ -168,6 +170,7 @@ impl UdpSocket {
                 Err(error) => return Err(error),
             };
             total += count;
+            self.received += count as u64;
             for Received { remote, local, payload, truncated } in self.inbox.received(count) {
                 match remote {
                     Some(remote) if !truncated => f(Path { remote, local: local.filter(|_| self.any) }, payload),
@@ -193,6 +196,12 @@ impl UdpSocket {
         self.send_messages(batch, &outbox, &mut Patience::default(), &mut report);
         outbox.clear();
         self.outbox = outbox;
+        if report.wouldblock > 0 && self.total.wouldblock == 0 {
+            tracing::warn!(buffer = ?self.inner.send_buffer_size().ok(), "the socket's buffer is full; what doesn't fit is lost (told once)");
+        }
+        self.total.sent += report.sent;
+        self.total.dropped += report.dropped;
+        self.total.wouldblock += report.wouldblock;
         report
     }
 
@@ -240,11 +249,25 @@ impl UdpSocket {
                     let singles: Vec<Outgoing> = first.singles().collect();
                     self.send_messages(batch, &singles, patience, report);
                 }
-                _ => report.dropped += first.datagrams() as u64,
+                _ => {
+                    if self.total.dropped == 0 && report.dropped == 0 {
+                        tracing::warn!(%error, "a datagram can't be sent (told once)");
+                    }
+                    report.dropped += first.datagrams() as u64;
+                }
             }
             refused = false;
             rest = rest.get(1..).unwrap_or_default();
         }
+    }
+}
+
+impl Drop for UdpSocket {
+    /// Tells what went through: where packets are missing, this says whether they were lost here.
+    fn drop(&mut self) {
+        let SendReport { sent, dropped, wouldblock } = self.total;
+        let (local, received, truncated) = (self.local, self.received, self.truncated);
+        tracing::info!(%local, received, truncated, sent, dropped, wouldblock, "media socket closed");
     }
 }
 

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 /// Commands that may wait for one worker: a join is about ten, so this is a storm of hundreds within one turn of the loop.
 const COMMAND_QUEUE: usize = 8192;
@@ -52,7 +52,7 @@ impl CommandSender {
 }
 
 impl WorkerHandle {
-    /// Starts the thread on a bound socket.
+    /// Starts the thread on a bound socket. `ended` is notified if the thread ends, whatever the reason.
     ///
     /// # Errors
     /// If the system gives no thread.
@@ -61,13 +61,17 @@ impl WorkerHandle {
         worker: Worker,
         socket: UdpSocket,
         events: mpsc::Sender<(WorkerId, Event)>,
+        ended: Arc<Notify>,
     ) -> io::Result<Self> {
         let (commands, queue) = sync_channel(COMMAND_QUEUE);
         let waker = socket.waker();
         let stop = Arc::new(AtomicBool::new(false));
         let thread = std::thread::Builder::new().name(format!("media-{id}")).spawn({
             let stop = stop.clone();
-            move || Loop { id, worker, socket, queue, events, stop, batch: Batch::default() }.run()
+            move || {
+                let _ended = Ended(ended);
+                Loop { id, worker, socket, queue, events, stop, batch: Batch::default() }.run();
+            }
         })?;
         Ok(Self { commands, waker, stop, thread })
     }
@@ -84,6 +88,15 @@ impl WorkerHandle {
         if self.thread.join().is_err() {
             tracing::error!("a media worker panicked");
         }
+    }
+}
+
+/// Tells that the thread is over, also when it unwinds.
+struct Ended(Arc<Notify>);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        self.0.notify_one();
     }
 }
 

@@ -1,4 +1,9 @@
 //! Calls between real clients through a real server: who sees and hears whom, who comes and who goes.
+#![allow(
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a test that cannot go on has failed, and may say what it measured"
+)]
 
 use livekit_protocol::TrackSource;
 use ramai_test_support::{Client, Ended, Join, Server};

@@ -1,4 +1,9 @@
 //! The program as a service manager and a person at a shell see it: help, configuration, refusals to start, a graceful end.
+#![allow(
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a test that cannot go on has failed, and may say what it measured"
+)]
 
 use livekit_protocol::DisconnectReason;
 use livekit_protocol::leave_request::Action;

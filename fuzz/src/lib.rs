@@ -57,6 +57,24 @@ pub fn path(last: u8) -> Path {
     Path { remote: ([192, 0, 2, last], 5000).into(), local: None }
 }
 
+/// Lets a peer pass its connectivity check (RFC 8445 section 7.3), without which a transport doesn't answer it. The answer is
+/// taken out.
+pub fn check(transport: &mut Transport, now: Instant, from: Path) {
+    let mut request = vec![0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12];
+    let user = format!("{UFRAG}:{PEER_UFRAG}");
+    request.extend_from_slice(&[0, 6, 0, user.len() as u8]);
+    request.extend_from_slice(user.as_bytes());
+    request.resize(request.len().next_multiple_of(4), 0);
+    // PRIORITY, ICE-CONTROLLING, USE-CANDIDATE.
+    request.extend_from_slice(&[
+        0, 0x24, 0, 4, 0x6e, 0, 0x1e, 0xff, 0x80, 0x2a, 0, 8, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0x25, 0, 0,
+    ]);
+    transport.handle_stun(now, from, &authentic(&request));
+    let mut batch = Batch::default();
+    drain(transport, now, &mut batch);
+    assert!(!batch.is_empty() && transport.selected_path() == Some(from), "an authentic check is answered");
+}
+
 /// Takes all that a transport has to say, and does what it is due to do, so that its output is searched as well.
 pub fn drain(transport: &mut Transport, now: Instant, batch: &mut Batch) {
     transport.poll_transmit(now, batch);

@@ -2,13 +2,14 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use ramai_fuzz::{datagrams, drain, path, transport};
+use ramai_fuzz::{check, datagrams, drain, path, transport};
 use ramai_sfu::Batch;
 use std::time::{Duration, Instant};
 
 fuzz_target!(|input: &[u8]| {
     let mut now = Instant::now();
     let mut transport = transport(now);
+    check(&mut transport, now, path(1));
     let mut batch = Batch::default();
     for datagram in datagrams(input) {
         transport.handle_dtls(now, path(1), datagram);

@@ -1,6 +1,7 @@
 //! Access tokens: HS256 JWTs whose `iss` is an API key, whose `sub` is the identity and whose `video` says what is allowed.
 
 use crate::error::Refusal;
+use axum::http::{HeaderMap, header};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::errors::ErrorKind;
@@ -70,6 +71,12 @@ impl Grants {
         self.can_publish.unwrap_or(true)
     }
 
+    /// Whether tracks of that source may be published: `camera`, `microphone`, `screen_share`, `screen_share_audio`.
+    pub fn publish_source(&self, source: &str) -> bool {
+        let allowed = &self.can_publish_sources;
+        self.publish() && (allowed.is_empty() || allowed.iter().any(|s| s.eq_ignore_ascii_case(source)))
+    }
+
     /// Whether tracks may be subscribed to.
     pub fn subscribe(&self) -> bool {
         self.can_subscribe.unwrap_or(true)
@@ -83,6 +90,15 @@ impl Grants {
     /// Whether own name, metadata and attributes may be changed.
     pub fn update_own_metadata(&self) -> bool {
         self.can_update_own_metadata.unwrap_or(false)
+    }
+}
+
+/// The token of `Authorization: Bearer …` (RFC 6750 section 2.1); empty if there is none.
+pub(crate) fn bearer(headers: &HeaderMap) -> &str {
+    let value = headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok()).unwrap_or("");
+    match value.split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim(),
+        _ => "",
     }
 }
 

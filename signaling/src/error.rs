@@ -1,7 +1,11 @@
 //! Why someone is turned away before a session exists: a status, and words that the client shows or logs.
 
+use crate::negotiate::sdp::SdpError;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+
+/// When to try again where that may help: a restart takes about so long.
+const RETRY_AFTER_SECS: &str = "2";
 
 /// A refusal over HTTP. The text is for people; 401 and 403 are final for clients.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -33,6 +37,27 @@ pub enum Refusal {
     /// Asked for another room than the token's.
     #[error("the access token is for another room")]
     WrongRoom,
+    /// The grants lack what was asked for; in words.
+    #[error("the access token does not allow to {0}")]
+    NotGranted(&'static str),
+    /// The session that the request names is another participant's.
+    #[error("the session is another participant's")]
+    NotYours,
+    /// The request names a session that isn't, or is no more.
+    #[error("there is no such session")]
+    NoSession,
+    /// A viewer came for tracks that aren't there (yet); whose, in words.
+    #[error("there is nothing to watch: {0}")]
+    NothingToWatch(String),
+    /// The body isn't SDP by its own word.
+    #[error("the body must be application/sdp")]
+    NotSdp,
+    /// The SDP is malformed, too large, or lacks what every session needs.
+    #[error(transparent)]
+    Sdp(#[from] SdpError),
+    /// The SDP is fine as such, but there is nothing in it to work with; why.
+    #[error("the offer cannot be used: {0}")]
+    UnusableOffer(&'static str),
     /// The room has as many participants as it may.
     #[error("the room is full")]
     RoomFull,
@@ -56,8 +81,16 @@ impl Refusal {
             | Refusal::TokenNotYetValid
             | Refusal::NoIdentity => StatusCode::UNAUTHORIZED,
             // Room full is 403, not 503: clients retry on 503 but show a 403's words to the person.
-            Refusal::NoJoinGrant | Refusal::WrongRoom | Refusal::RoomFull => StatusCode::FORBIDDEN,
-            Refusal::BadRequest(_) => StatusCode::BAD_REQUEST,
+            Refusal::NoJoinGrant
+            | Refusal::WrongRoom
+            | Refusal::RoomFull
+            | Refusal::NotGranted(_)
+            | Refusal::NotYours => StatusCode::FORBIDDEN,
+            Refusal::NoSession | Refusal::NothingToWatch(_) => StatusCode::NOT_FOUND,
+            Refusal::NotSdp => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Refusal::Sdp(SdpError::TooLarge) => StatusCode::PAYLOAD_TOO_LARGE,
+            Refusal::BadRequest(_) | Refusal::Sdp(SdpError::Malformed) => StatusCode::BAD_REQUEST,
+            Refusal::Sdp(_) | Refusal::UnusableOffer(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Refusal::ShuttingDown => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
@@ -67,7 +100,14 @@ impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         tracing::info!(reason = %self, status = self.status().as_u16(), "refused");
         let mut response = (self.status(), self.to_string()).into_response();
-        response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+        let headers = response.headers_mut();
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+        if self.status() == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if matches!(self, Refusal::ShuttingDown | Refusal::NothingToWatch(_)) {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_SECS));
+        }
         response
     }
 }

@@ -1,7 +1,7 @@
 //! Ramai's signaling: tokens, rooms, sessions and WebRTC negotiation behind one axum router.
 //!
 //! [`start`] brings up the one task that owns all rooms and gives a [`Signaling`]; its [`Signaling::router`] speaks the
-//! client protocol and serves the demo page. The media plane is reached through [`MediaLink`] alone: commands go in, events
+//! client protocol, WHIP and WHEP, and serves the demo page. The media plane is reached through [`MediaLink`] alone: commands go in, events
 //! come out; no media socket is known here.
 #![forbid(unsafe_code)]
 // The protocol's deprecated fields are what older clients still read and write.

@@ -3,63 +3,21 @@
 // A test panics where its story ends differently.
 #![allow(clippy::unwrap_used)]
 
+mod server;
+
 use futures_util::{SinkExt, StreamExt};
 use livekit_protocol as proto;
 use prost::Message as _;
 use proto::signal_response::Message as Notice;
 use ramai_sfu::api::Command;
-use ramai_sfu::params::Fingerprint;
-use ramai_signaling::{Asset, Claims, Door, Grants, MediaLink, Settings, Signaling, mint, start};
-use std::net::SocketAddr;
-use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use server::{Server, serve, token};
+use std::time::Duration;
 use tokio::net::TcpStream;
-use tokio::sync::mpsc;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 const OFFER: &str = include_str!("fixtures/chromium-v1-join.sdp");
-
-struct Server {
-    address: SocketAddr,
-    signaling: Signaling,
-    commands: mpsc::UnboundedReceiver<Command>,
-    // Without the sending end no event can come, and that is what these stories want.
-    _events: mpsc::Sender<(ramai_sfu::id::WorkerId, ramai_sfu::api::Event)>,
-}
-
-async fn serve() -> Server {
-    let (sender, commands) = mpsc::unbounded_channel();
-    let door: Door = Arc::new(move |command| sender.send(command).map_err(|e| e.0));
-    let (_events, events) = mpsc::channel(8);
-    let candidates = vec![vec!["127.0.0.1:7882".parse().unwrap()]];
-    let mut settings = Settings::new(vec![("key".into(), "secret".into())], candidates, Fingerprint([3; 32]));
-    settings.demo_tokens = true;
-    settings.max_participants = 2;
-    let page = |path: &str| {
-        (path.is_empty()).then(|| Asset {
-            bytes: b"<!doctype html>".as_slice().into(),
-            content_type: "text/html".into(),
-            etag: "\"1\"".into(),
-            immutable: false,
-        })
-    };
-    let signaling = start(settings, MediaLink { workers: vec![door], events }, Arc::new(page));
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let router = signaling.router();
-    tokio::spawn(async move { axum::serve(listener, router).await });
-    Server { address, signaling, commands, _events }
-}
-
-fn token(who: &str, change: impl FnOnce(&mut Claims), secret: &str) -> String {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
-    let video = Grants { room_join: true, room: "r".into(), ..Grants::default() };
-    let mut claims = Claims { iss: "key".into(), sub: who.into(), exp: now + 60, video, ..Claims::default() };
-    change(&mut claims);
-    mint(&claims, secret).unwrap()
-}
 
 fn join_request(request: &proto::JoinRequest) -> String {
     use base64::Engine;
@@ -72,31 +30,14 @@ fn first_offer() -> String {
     join_request(&proto::JoinRequest { publisher_offer: Some(offer), ..Default::default() })
 }
 
-impl Server {
-    async fn join(&self, who: &str) -> Socket {
-        let url = format!(
-            "ws://{}/rtc/v1?access_token={}&join_request={}",
-            self.address,
-            token(who, |_| {}, "secret"),
-            first_offer()
-        );
-        connect_async(url).await.unwrap().0
-    }
-
-    /// Status and body of a plain GET.
-    async fn get(&self, path: &str) -> (u16, String) {
-        self.http(&format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")).await
-    }
-
-    async fn http(&self, request: &str) -> (u16, String) {
-        use tokio::io::{AsyncReadExt, AsyncWriteExt};
-        let mut stream = TcpStream::connect(self.address).await.unwrap();
-        stream.write_all(request.as_bytes()).await.unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.unwrap();
-        let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
-        (status, answer)
-    }
+async fn enter(server: &Server, who: &str) -> Socket {
+    let url = format!(
+        "ws://{}/rtc/v1?access_token={}&join_request={}",
+        server.address,
+        token(who, |_| {}, "secret"),
+        first_offer()
+    );
+    connect_async(url).await.unwrap().0
 }
 
 async fn hear(socket: &mut Socket) -> Notice {
@@ -121,7 +62,7 @@ fn request(message: proto::signal_request::Message) -> Message {
 #[tokio::test]
 async fn a_client_joins_and_its_wire_is_set_up() {
     let mut server = serve().await;
-    let mut ana = server.join("ana").await;
+    let mut ana = enter(&server, "ana").await;
     assert!(matches!(hear(&mut ana).await, Notice::Join(_)));
     let Notice::Answer(answer) = hear(&mut ana).await else { panic!() };
     assert!(answer.sdp.contains("a=ice-lite"));
@@ -159,38 +100,35 @@ async fn a_refused_token_says_why_on_validate_and_upgrade() {
         (&String::new(), 401, "no access token"),
     ] {
         for path in ["/rtc/validate", "/rtc/v1/validate"] {
-            let (got, body) = server.get(&format!("{path}?access_token={token}&join_request={}", first_offer())).await;
-            assert_eq!(got, status, "{body}");
-            assert!(
-                body.contains(words) && body.to_ascii_lowercase().contains("access-control-allow-origin: *"),
-                "{body}"
-            );
+            let got = server.get(&format!("{path}?access_token={token}&join_request={}", first_offer())).await;
+            assert_eq!((got.status, got.header("access-control-allow-origin")), (status, "*"));
+            assert!(got.body.contains(words), "{}", got.body);
         }
         let url = format!("ws://{}/rtc?access_token={token}", server.address);
         assert!(connect_async(url).await.is_err());
     }
     let good = token("ana", |_| {}, "secret");
-    let (status, _) = server.get(&format!("/rtc/v1/validate?access_token={good}&join_request={}", first_offer())).await;
-    assert_eq!(status, 200);
-    let (status, body) = server.get(&format!("/rtc/v1/validate?access_token={good}&join_request=!!")).await;
-    assert!(status == 400 && body.contains("base64url"), "{body}");
+    let got = server.get(&format!("/rtc/v1/validate?access_token={good}&join_request={}", first_offer())).await;
+    assert_eq!(got.status, 200);
+    let got = server.get(&format!("/rtc/v1/validate?access_token={good}&join_request=!!")).await;
+    assert!(got.status == 400 && got.body.contains("base64url"), "{}", got.body);
 }
 
 #[tokio::test]
 async fn a_full_room_is_said_in_words() {
     let server = serve().await;
-    let (mut ana, mut ben) = (server.join("ana").await, server.join("ben").await);
+    let (mut ana, mut ben) = (enter(&server, "ana").await, enter(&server, "ben").await);
     hear(&mut ana).await;
     hear(&mut ben).await;
     let token = token("cem", |_| {}, "secret");
-    let (status, body) = server.get(&format!("/rtc/validate?access_token={token}")).await;
-    assert!(status == 403 && body.contains("the room is full"), "{body}");
+    let got = server.get(&format!("/rtc/validate?access_token={token}")).await;
+    assert!(got.status == 403 && got.body.contains("the room is full"), "{}", got.body);
 }
 
 #[tokio::test]
 async fn malformed_frames_end_only_the_socket_they_came_on() {
     let server = serve().await;
-    let mut ana = server.join("ana").await;
+    let mut ana = enter(&server, "ana").await;
     hear(&mut ana).await;
     hear(&mut ana).await;
     for (frame, code) in [
@@ -198,7 +136,7 @@ async fn malformed_frames_end_only_the_socket_they_came_on() {
         (Message::binary(vec![0xff; 64]), 1007),
         (Message::binary(vec![0; 3 * 1024 * 1024]), 1009),
     ] {
-        let mut bad = server.join("bad").await;
+        let mut bad = enter(&server, "bad").await;
         hear(&mut bad).await;
         bad.send(frame).await.ok();
         let (got, words) = end(&mut bad).await;
@@ -221,27 +159,23 @@ async fn malformed_frames_end_only_the_socket_they_came_on() {
 async fn the_page_and_its_tokens_are_served() {
     let server = serve().await;
     for path in ["/", "/r/some-room"] {
-        let (status, body) = server.get(path).await;
-        assert!(status == 200 && body.contains("<!doctype html>"));
+        let got = server.get(path).await;
+        assert!(got.status == 200 && got.body.contains("<!doctype html>"));
     }
-    assert_eq!(server.get("/health").await.0, 200);
-    assert_eq!(server.get("/assets/none.js").await.0, 404);
-    let post = |body: &str| {
-        format!(
-            "POST /demo/token HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
-            body.len()
-        )
-    };
-    let (status, body) = server.http(&post(r#"{"room":"r","name":"Ana"}"#)).await;
-    assert!(status == 200 && body.contains("\"token\":\"ey"), "{body}");
-    let (status, body) = server.http(&post(r#"{"room":"","name":"Ana"}"#)).await;
-    assert!(status == 400 && body.contains("\"error\""), "{body}");
+    assert_eq!(server.get("/health").await.status, 200);
+    assert_eq!(server.get("/assets/none.js").await.status, 404);
+    let post =
+        async |body: &str| server.ask("POST", "/demo/token", &[("Content-Type", "application/json")], body).await;
+    let got = post(r#"{"room":"r","name":"Ana"}"#).await;
+    assert!(got.status == 200 && got.body.contains("\"token\":\"ey"), "{}", got.body);
+    let got = post(r#"{"room":"","name":"Ana"}"#).await;
+    assert!(got.status == 400 && got.body.contains("\"error\""), "{}", got.body);
 }
 
 #[tokio::test]
 async fn going_down_tells_clients_to_come_back() {
     let server = serve().await;
-    let mut ana = server.join("ana").await;
+    let mut ana = enter(&server, "ana").await;
     hear(&mut ana).await;
     hear(&mut ana).await;
     server.signaling.shutdown().await;

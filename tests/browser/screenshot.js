@@ -24,12 +24,11 @@ try {
   }
   const [ana, ...others] = people;
   if (!ana) throw new Error('nobody came');
-  for (const other of others) await ana.expectPicture(other);
-  await ana.expectInRoom(others);
-  await ana.page.screenshot({ path: /** @type {`${string}.png`} */ (file) });
+  await take(ana, others, file);
+  // Another kind of device is another page to the browser: it loads anew, and is back in the call.
   await ana.page.setViewport(PHONE);
-  for (const other of others) await ana.expectTile(other, { video: 'true' });
-  await ana.page.screenshot({ path: /** @type {`${string}.png`} */ (file.replace(/(\.png)?$/, '-phone.png')) });
+  await ana.joined();
+  await take(ana, others, file.replace(/(\.png)?$/, '-phone.png'));
   console.log(`written: ${file}`);
 } catch (error) {
   console.error(call.server.log());
@@ -37,4 +36,25 @@ try {
 } finally {
   await call.close();
   await closeSharedBrowser();
+}
+
+/**
+ * Takes the picture when everyone is on it, and sharp.
+ * @param {import('./harness/participant.js').Participant} who
+ * @param {import('./harness/participant.js').Participant[]} others
+ * @param {string} path
+ */
+async function take(who, others, path) {
+  await who.expectInRoom(others, 30_000);
+  for (const other of others) {
+    await who.expectPicture(other, { within: 30_000 });
+    await who.until(`${other.name} is sharp`, 60_000, sharp, other.identity);
+  }
+  await who.until('the own camera', 10_000, (me) => window.__story.pixels(me, 'camera'), who.identity);
+  await who.page.screenshot({ path: /** @type {`${string}.png`} */ (path) });
+}
+
+/** Bit rates start low: a picture is good after some frames. @param {string} identity */
+async function sharp(identity) {
+  return ((await window.__story.inbound(identity, 'camera'))?.framesDecoded ?? 0) > 120;
 }

@@ -4,9 +4,10 @@ use crate::scene::{ROOM, Scene, beside_a_call};
 use crate::udp::{Datagrams, flood};
 use futures_util::SinkExt;
 use livekit_protocol::signal_request::Message as Request;
-use livekit_protocol::{JoinRequest, SessionDescription};
+use livekit_protocol::{ClientInfo, JoinRequest, SessionDescription};
 use ramai_test_support::signal::{self, Said};
 use ramai_test_support::{http, token, within};
+use std::time::Duration;
 use tokio_tungstenite::tungstenite::Message;
 
 /// What a round may leave: the allocator's grain and what the running call itself moves.
@@ -17,12 +18,15 @@ async fn round(scene: &Scene, datagrams: &mut Datagrams) {
     let server = scene.server.http();
     flood(datagrams, &scene.server.media(), 6000).await;
     for i in 0..40 {
-        let answer = http::raw(server, &vec![b'x'; 100_000]).await.expect("a connection");
+        let garbage = format!("{}\r\n\r\n", "x".repeat(100_000));
+        let answer = http::raw(server, garbage.as_bytes()).await.expect("a connection");
         assert!(answer.status >= 400, "{answer:?}");
         http::get(server, &signal::v0_path("no.token.at-all")).await.expect("an answer");
 
         let token = token::mint(ROOM, &format!("eve-{i}"));
-        let path = signal::v1_path(&token, &JoinRequest::default());
+        let join =
+            JoinRequest { client_info: Some(ClientInfo { protocol: 16, ..Default::default() }), ..Default::default() };
+        let path = signal::v1_path(&token, &join);
         let mut socket = signal::connect(server, &path).await.expect("let in");
         let sdp = scene.ana.state().offer.replace("a=mid", "a=dim");
         let offer = SessionDescription { r#type: "offer".into(), sdp, id: 1, ..Default::default() };
@@ -35,17 +39,21 @@ async fn round(scene: &Scene, datagrams: &mut Datagrams) {
     }
 }
 
+async fn within_a_minute(round: impl Future<Output = ()>) {
+    tokio::time::timeout(Duration::from_secs(60), round).await.expect("a round ends");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn memory_threads_and_descriptors_do_not_grow() {
     let mut scene = Scene::start().await.expect("a call to attack");
     let mut datagrams = Datagrams::new(&scene);
     // The first round warms pools and caches.
-    round(&scene, &mut datagrams).await;
+    within_a_minute(round(&scene, &mut datagrams)).await;
     let process = scene.server.process();
     let before = (process.resident_memory().expect("alive"), process.threads().expect("alive"));
     let descriptors = process.descriptors().expect("alive");
     for _ in 0..3 {
-        round(&scene, &mut datagrams).await;
+        within_a_minute(round(&scene, &mut datagrams)).await;
     }
     scene.goes_on().await;
     let process = scene.server.process();
@@ -68,7 +76,8 @@ async fn a_resume_of_somebody_elses_session_is_refused() {
             Err(error) => panic!("{error}"),
         };
         let first = within("an answer", signal::receive(&mut socket)).await.expect("an answer").expect("a message");
-        let leave = matches!(&first, Said::Message(m) if matches!(**m, livekit_protocol::signal_response::Message::Leave(_)));
+        let leave =
+            matches!(&first, Said::Message(m) if matches!(**m, livekit_protocol::signal_response::Message::Leave(_)));
         assert!(leave, "{first:?}");
     })
     .await;

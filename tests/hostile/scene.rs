@@ -1,7 +1,7 @@
 //! The call that runs beside every attack, and what "not disturbed" means.
 
 use livekit_protocol::TrackSource;
-use ramai_test_support::{Client, Error, Join, Meter, PATIENCE, Server, State, udp_drops};
+use ramai_test_support::{Client, Error, Join, PATIENCE, Server, State, udp_drops};
 use std::time::Duration;
 
 /// The room of the call.
@@ -73,6 +73,4 @@ pub async fn beside_a_call(attack: impl AsyncFnOnce(&Scene)) {
     let mut scene = Scene::start().await.expect("a call to attack");
     tokio::time::timeout(PATIENCE, attack(&scene)).await.expect("the attack ends");
     scene.goes_on().await;
-    let worst = |s: State| s.received.values().map(Meter::missing).max();
-    println!("missing at worst: {:?}, {:?}", worst(scene.ana.state()), worst(scene.ben.state()));
 }

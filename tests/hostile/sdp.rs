@@ -3,7 +3,7 @@
 use crate::scene::{ROOM, Scene, beside_a_call};
 use livekit_protocol::signal_request::Message as Request;
 use livekit_protocol::signal_response::Message as Response;
-use livekit_protocol::{JoinRequest, SessionDescription};
+use livekit_protocol::{ClientInfo, JoinRequest, SessionDescription};
 use ramai_test_support::signal::{self, Said, Socket};
 use ramai_test_support::{token, within};
 
@@ -69,10 +69,12 @@ async fn offers_without_what_we_need_are_answered_in_words() {
             // As a frame after the join, and with the join itself where it fits a URL.
             let offer = SessionDescription { r#type: "offer".into(), sdp, id: 1, ..Default::default() };
             let token = token::mint(ROOM, "eve");
-            let mut socket =
-                signal::connect(server, &signal::v1_path(&token, &JoinRequest::default())).await.expect("let in");
+            let client_info = Some(ClientInfo { protocol: 16, ..Default::default() });
+            let path = signal::v1_path(&token, &JoinRequest { client_info, ..Default::default() });
+            let mut socket = signal::connect(server, &path).await.expect("let in");
             signal::send(&mut socket, Request::Offer(offer.clone())).await.expect("taken");
-            let objection_now = objection(&mut socket).await.unwrap_or_else(|| panic!("an offer with {what} was taken"));
+            let objection_now =
+                objection(&mut socket).await.unwrap_or_else(|| panic!("an offer with {what} was taken"));
             assert!(objection_now.contains(words), "{what}: {objection_now}");
             is_let_go(&mut socket).await;
 

@@ -48,7 +48,9 @@ async fn bad_tokens_are_refused_in_words() {
             let paths = [signal::v1_path(&token, &join), signal::v0_path(&token)];
             for path in paths {
                 match signal::connect(server, &path).await {
-                    Err(Error::Refused(got, text)) => assert!(got == status && text.contains(words), "{what}: {got} {text}"),
+                    Err(Error::Refused(got, text)) => {
+                        assert!(got == status && text.contains(words), "{what}: {got} {text}")
+                    }
                     other => panic!("a token {what}: {other:?}"),
                 }
                 let validate = path.replacen('?', "/validate?", 1);
@@ -74,7 +76,9 @@ async fn a_good_token_is_for_its_own_room_only_and_needs_a_join_request() {
             (format!("/rtc/v1?access_token={token}&join_request=AAAA"), 400, "join_request"),
         ] {
             match signal::connect(server, &path).await {
-                Err(Error::Refused(got, text)) => assert!(got == status && text.contains(words), "{path}: {got} {text}"),
+                Err(Error::Refused(got, text)) => {
+                    assert!(got == status && text.contains(words), "{path}: {got} {text}")
+                }
                 other => panic!("{path}: {other:?}"),
             }
         }

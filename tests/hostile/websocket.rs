@@ -88,7 +88,9 @@ async fn a_message_in_many_fragments_is_put_together_but_not_without_end() {
         let answered = async {
             loop {
                 match signal::receive(&mut socket).await {
-                    Ok(Said::Message(message)) if matches!(*message, livekit_protocol::signal_response::Message::Pong(_)) => {
+                    Ok(Said::Message(message))
+                        if matches!(*message, livekit_protocol::signal_response::Message::Pong(_)) =>
+                    {
                         return;
                     }
                     Ok(Said::Message(_)) => {}
@@ -115,7 +117,11 @@ async fn a_message_in_many_fragments_is_put_together_but_not_without_end() {
 #[tokio::test(flavor = "multi_thread")]
 async fn bytes_that_are_no_frame_end_only_their_own_connection() {
     beside_a_call(async |scene| {
-        for garbage in [vec![0xff; 200], vec![0x82, 0x05, 1, 2, 3, 4, 5], vec![0x82, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0]] {
+        for garbage in [
+            vec![0xff; 200],
+            vec![0x82, 0x05, 1, 2, 3, 4, 5],
+            vec![0x82, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0],
+        ] {
             let mut socket = eve(scene).await;
             let MaybeTlsStream::Plain(stream) = socket.get_mut() else { panic!("no TLS here") };
             stream.write_all(&garbage).await.expect("taken");

@@ -1,6 +1,7 @@
 //! A whole media plane in memory with connected clients around it: no latency, no loss, one clock.
 
 #![allow(dead_code, reason = "each test and bench uses a part")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use crate::client::{Client, Options, credentials, identity};
 use ramai_sfu::api::{Command, Datagram, Event};
@@ -132,7 +133,9 @@ impl Plane {
         let mut batch = std::mem::take(&mut self.batch);
         self.worker.flush(self.now, &mut batch);
         for (path, datagram) in batch.datagrams() {
-            let Some(member) = self.by_address.get(&path.remote).and_then(|i| self.members.get_mut(*i)) else { continue };
+            let Some(member) = self.by_address.get(&path.remote).and_then(|i| self.members.get_mut(*i)) else {
+                continue;
+            };
             match Class::of(datagram) {
                 Class::Rtp => member.media.push(datagram.to_vec()),
                 Class::Rtcp => {}

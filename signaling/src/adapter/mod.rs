@@ -1,7 +1,10 @@
 //! The outside: HTTP and WebSocket routes.
 
 mod demo;
+mod http;
 pub mod livekit;
+pub mod whep;
+pub mod whip;
 
 use crate::Settings;
 use crate::assets::{self, Assets};
@@ -13,7 +16,7 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use std::sync::Arc;
 
-/// Largest request body, in bytes: only the token endpoint takes any.
+/// Largest request body, in bytes, where nothing larger is said.
 const MAX_BODY: usize = 16 * 1024;
 
 /// What every route needs.
@@ -30,7 +33,9 @@ pub fn router(state: State) -> Router {
         .route("/health", get(|| async { (StatusCode::OK, "ok") }))
         .route("/", get(page))
         .route("/r/{*room}", get(page))
-        .merge(livekit::router());
+        .merge(livekit::router())
+        .merge(whip::router())
+        .merge(whep::router());
     if state.settings.demo_tokens {
         router = router.route("/demo/token", post(demo::token));
     }

@@ -2,11 +2,13 @@
 
 use super::Rooms;
 use super::effect::{Closing, ConnId, Effect, Notice};
+use super::http::{HttpJoin, HttpSession};
 use super::ids::Ids;
 use crate::Settings;
+use crate::auth::Claims;
 use crate::error::Refusal;
 use crate::media::{Doors, MediaLink};
-use crate::session::{Join, Request};
+use crate::session::{Dialect, Join, Request};
 use bytes::Bytes;
 use livekit_protocol as proto;
 use prost::Message;
@@ -40,6 +42,8 @@ enum Inbox {
     Request(ConnId, Box<Request>),
     Closed(ConnId, Closing),
     Check(String, String, oneshot::Sender<Result<(), Refusal>>),
+    Open(Box<HttpJoin>, oneshot::Sender<Result<HttpSession, Refusal>>),
+    End(Dialect, String, Box<Claims>, oneshot::Sender<Result<(), Refusal>>),
     Shutdown(oneshot::Sender<()>),
 }
 
@@ -53,9 +57,22 @@ pub struct Handle {
 impl Handle {
     /// Whether a join would be let in now.
     pub async fn check(&self, room: &str, identity: &str) -> Result<(), Refusal> {
+        self.ask(|reply| Inbox::Check(room.to_owned(), identity.to_owned(), reply)).await
+    }
+
+    /// Opens a session over plain HTTP.
+    pub async fn open(&self, join: HttpJoin) -> Result<HttpSession, Refusal> {
+        self.ask(|reply| Inbox::Open(Box::new(join), reply)).await
+    }
+
+    /// Ends a session over plain HTTP.
+    pub async fn end(&self, dialect: Dialect, resource: String, claims: Claims) -> Result<(), Refusal> {
+        self.ask(|reply| Inbox::End(dialect, resource, Box::new(claims), reply)).await
+    }
+
+    async fn ask<T>(&self, question: impl FnOnce(oneshot::Sender<Result<T, Refusal>>) -> Inbox) -> Result<T, Refusal> {
         let (reply, answer) = oneshot::channel();
-        let sent = self.inbox.send(Inbox::Check(room.to_owned(), identity.to_owned(), reply)).await;
-        if sent.is_err() {
+        if self.inbox.send(question(reply)).await.is_err() {
             return Err(Refusal::ShuttingDown);
         }
         answer.await.unwrap_or(Err(Refusal::ShuttingDown))
@@ -138,8 +155,16 @@ impl Actor {
         match message {
             Inbox::Join(conn, join, outbox) => {
                 self.outboxes.insert(conn, outbox);
-                let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-                self.rooms.join(now, wall.as_millis() as i64, conn, &join);
+                self.rooms.join(now, wall_ms(), conn, &join);
+            }
+            Inbox::Open(join, reply) => {
+                let opened = self.rooms.open(now, wall_ms(), *join);
+                // The media plane knows the wire before the client can.
+                self.perform();
+                let _ = reply.send(opened);
+            }
+            Inbox::End(dialect, resource, claims, reply) => {
+                let _ = reply.send(self.rooms.end(now, dialect, &resource, &claims));
             }
             Inbox::Request(conn, request) => self.rooms.handle_request(now, conn, *request),
             Inbox::Closed(conn, how) => {
@@ -189,6 +214,10 @@ impl Actor {
             self.rooms.handle_closed(Instant::now(), conn, Closing::Cut);
         }
     }
+}
+
+fn wall_ms() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as i64
 }
 
 fn encode(notice: Notice) -> Bytes {

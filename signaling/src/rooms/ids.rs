@@ -58,6 +58,11 @@ impl Ids {
         format!("{prefix}{}", self.text(12))
     }
 
+    /// A name that nobody can guess, with 190 bits.
+    pub fn secret(&mut self) -> String {
+        self.text(32)
+    }
+
     /// Credentials of ours. The count in the ufrag makes it unique; the password has 190 bits.
     pub fn ice(&mut self) -> IceCredentials {
         let count = self.next();

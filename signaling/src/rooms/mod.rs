@@ -4,6 +4,7 @@ pub mod actor;
 pub mod data;
 mod dynacast;
 pub mod effect;
+pub mod http;
 pub mod ids;
 mod permission;
 mod requests;
@@ -39,6 +40,8 @@ pub struct Rooms {
     names: HashMap<String, RoomId>,
     conns: HashMap<ConnId, (RoomId, SessionKey)>,
     transports: HashMap<TransportId, (RoomId, SessionKey)>,
+    /// Sessions over plain HTTP by their URL's last part.
+    resources: HashMap<String, (RoomId, SessionKey)>,
     workers: usize,
     out: Vec<Effect>,
     closing: bool,
@@ -53,6 +56,7 @@ impl Rooms {
             names: HashMap::new(),
             conns: HashMap::new(),
             transports: HashMap::new(),
+            resources: HashMap::new(),
             workers,
             out: Vec::new(),
             closing: false,
@@ -94,11 +98,26 @@ impl Rooms {
         if let Some(sid) = &join.resume {
             return self.resume(now, conn, &claims.video.room, &claims.sub, sid);
         }
+        self.admit(now, wall_ms, Some(conn), join, |room, session, cx| room.join(session, join, cx));
+    }
+
+    /// Brings a checked client into its room, which is made if need be, instead of an older one of the same identity.
+    fn admit<R>(
+        &mut self,
+        now: Instant,
+        wall_ms: i64,
+        conn: Option<ConnId>,
+        join: &Join,
+        enter: impl FnOnce(&mut Room, Session, &mut Context<'_>) -> R,
+    ) -> Option<R> {
+        let claims = &join.claims;
         let id = self.room(&claims.video.room, wall_ms);
         let key = SessionKey(self.ids.key());
         let info = self.participant_info(join, wall_ms);
-        self.conns.insert(conn, (id, key));
-        let transports = self.within(id, now, |room, cx| {
+        if let Some(conn) = conn {
+            self.conns.insert(conn, (id, key));
+        }
+        let (transports, result) = self.within(id, now, |room, cx| {
             if let Some(old) = room.by_identity(&claims.sub) {
                 room.remove(old, DisconnectReason::DuplicateIdentity, Some(Action::Disconnect), cx);
             }
@@ -113,13 +132,14 @@ impl Rooms {
             );
             let session = Session::new(key, conn, join, info, cx);
             let transports: Vec<_> = session.transports().collect();
-            room.join(session, join, cx);
-            transports
-        });
-        let alive = self.rooms.get(&id).is_some_and(|room| room.sessions.contains_key(&key));
-        for transport in transports.into_iter().flatten().filter(|_| alive) {
-            self.transports.insert(transport, (id, key));
+            (transports, enter(room, session, cx))
+        })?;
+        let session = self.rooms.get(&id).and_then(|room| room.sessions.get(&key));
+        if let Some(session) = session {
+            self.transports.extend(transports.into_iter().map(|transport| (transport, (id, key))));
+            self.resources.extend(session.resource.iter().map(|resource| (resource.clone(), (id, key))));
         }
+        Some(result)
     }
 
     fn resume(&mut self, now: Instant, conn: ConnId, name: &str, identity: &str, sid: &str) {
@@ -199,6 +219,9 @@ impl Rooms {
         for gone in room.gone.drain(..) {
             for transport in gone.transports {
                 self.transports.remove(&transport);
+            }
+            if let Some(resource) = gone.resource {
+                self.resources.remove(&resource);
             }
             self.conns.retain(|_, (_, key)| *key != gone.key);
         }
@@ -288,6 +311,7 @@ impl Rooms {
         self.names.clear();
         self.conns.clear();
         self.transports.clear();
+        self.resources.clear();
     }
 
     /// Rooms and participants now, for the log.

@@ -19,6 +19,7 @@ const RETURN_TIMEOUT: Duration = Duration::from_secs(5);
 pub struct Gone {
     pub key: SessionKey,
     pub transports: Vec<TransportId>,
+    pub resource: Option<String>,
 }
 
 /// See the module.
@@ -64,7 +65,7 @@ impl Room {
             creation_time: self.created_ms / 1000,
             creation_time_ms: self.created_ms,
             enabled_codecs: crate::adapter::livekit::encode::enabled_codecs(),
-            num_participants: self.sessions.len() as u32,
+            num_participants: self.sessions.values().filter(|s| !s.grants.hidden).count() as u32,
             ..Default::default()
         }
     }
@@ -134,7 +135,7 @@ impl Room {
         });
     }
 
-    fn with<R>(
+    pub(super) fn with<R>(
         &mut self,
         key: SessionKey,
         cx: &mut Context<'_>,
@@ -196,7 +197,7 @@ impl Room {
     }
 
     /// Carries on what a session did.
-    fn apply(&mut self, key: SessionKey, changes: Vec<Change>, cx: &mut Context<'_>) {
+    pub(super) fn apply(&mut self, key: SessionKey, changes: Vec<Change>, cx: &mut Context<'_>) {
         let (mut published, mut announce) = (Vec::new(), false);
         for change in changes {
             match change {
@@ -284,7 +285,8 @@ impl Room {
             self.tell_wanted(*track, cx);
         }
         self.speaking.remove(&key);
-        self.gone.push(Gone { key, transports: session.transports().collect() });
+        let resource = session.resource.take();
+        self.gone.push(Gone { key, transports: session.transports().collect(), resource });
         if !session.grants.hidden {
             let mut info = session.info.clone();
             info.version += 1;

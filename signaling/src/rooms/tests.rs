@@ -157,6 +157,9 @@ macro_rules! find {
     };
 }
 
+// Below the macro that its stories use too.
+mod http;
+
 fn sids(info: &proto::ParticipantInfo) -> Vec<String> {
     info.tracks.iter().map(|t| t.sid.clone()).collect()
 }

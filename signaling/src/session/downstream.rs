@@ -63,6 +63,8 @@ impl Session {
         match self.dialect {
             Dialect::Single => self.ask_for_offer(publications, cx),
             Dialect::Dual => self.send_offer(publications, cx),
+            // Plain HTTP has one offer and one answer.
+            Dialect::Whip | Dialect::Whep => {}
         }
     }
 
@@ -91,14 +93,14 @@ impl Session {
     pub(super) fn sending(&self, publication: &Publication) -> Option<Send> {
         let subscription = self.subscriptions.get(&publication.track).filter(|s| s.placed && !s.refused)?;
         let payloads = match self.dialect {
-            Dialect::Single => {
+            Dialect::Single | Dialect::Whip | Dialect::Whep => {
                 let slot = self.upstream.slots.iter().position(|s| s.usage == Use::Down(publication.track))?;
                 let red = publication.payloads.first().is_some_and(|p| p.red.is_some());
                 codecs::common(&publication.payloads, &codecs::understood(self.upstream.section(slot)?, None, red))
             }
             Dialect::Dual => Vec::new(),
         };
-        if self.dialect == Dialect::Single && payloads.is_empty() {
+        if self.dialect != Dialect::Dual && payloads.is_empty() {
             return None;
         }
         let stream = if self.sync_streams { publication.stream() } else { &publication.info.sid };
@@ -114,10 +116,11 @@ impl Session {
         })
     }
 
-    /// v1: gives waiting tracks free sections of the offer at hand. Returns those that got one.
+    /// v1 and WHEP: gives waiting tracks free sections of the offer at hand, first wanted first. Returns those that got one.
     pub(super) fn place(&mut self, publications: &Publications, cx: &mut Context<'_>) -> Vec<TrackId> {
-        let waiting: Vec<TrackId> =
+        let mut waiting: Vec<TrackId> =
             self.subscriptions.iter().filter(|(_, s)| !s.placed && !s.refused).map(|(track, _)| *track).collect();
+        waiting.sort_by_key(|track| self.subscriptions.get(track).map(|s| s.id));
         let mut placed = Vec::new();
         for track in waiting {
             let Some(publication) = publications.get(&track) else { continue };
@@ -319,7 +322,7 @@ impl Session {
 }
 
 /// The section kind of a track kind.
-fn media_of(kind: Kind) -> Media {
+pub fn media_of(kind: Kind) -> Media {
     match kind {
         Kind::Audio => Media::Audio,
         Kind::Video => Media::Video,

@@ -32,13 +32,17 @@ pub type Publications = BTreeMap<TrackId, Publication>;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct SessionKey(pub u64);
 
-/// How many peer connections a client uses.
+/// How a client negotiates, and over how many peer connections.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Dialect {
-    /// One, in which the client always offers (v1).
+    /// The client protocol over one, in which the client always offers (v1).
     Single,
-    /// One to publish, offered by the client, and one to subscribe, offered by us (v0).
+    /// The client protocol over two: one to publish, offered by the client, and one to subscribe, offered by us (v0).
     Dual,
+    /// One, offered once over plain HTTP, in which the client only publishes (RFC 9725).
+    Whip,
+    /// One, offered once over plain HTTP, in which the client only subscribes.
+    Whep,
 }
 
 /// A checked wish to join or to resume.
@@ -134,8 +138,10 @@ pub struct Session {
     /// As others see it; `tracks` is empty here, the room fills it in.
     pub info: proto::ParticipantInfo,
     pub grants: Grants,
-    /// None while the WebSocket is gone.
+    /// None while the WebSocket is gone, and where there never is any: such a session lives as long as its wire.
     pub conn: Option<ConnId>,
+    /// Last part of the URL by which a session over plain HTTP is known.
+    pub resource: Option<String>,
     /// When a session without WebSocket ends.
     pub ends_at: Option<Instant>,
     pub dialect: Dialect,
@@ -157,7 +163,13 @@ pub struct Session {
 
 impl Session {
     /// A client that just joined; nothing is negotiated.
-    pub fn new(key: SessionKey, conn: ConnId, join: &Join, info: proto::ParticipantInfo, cx: &mut Context<'_>) -> Self {
+    pub fn new(
+        key: SessionKey,
+        conn: Option<ConnId>,
+        join: &Join,
+        info: proto::ParticipantInfo,
+        cx: &mut Context<'_>,
+    ) -> Self {
         let upstream = Answerer::new(cx.ids.transport(), cx.ids.ice(), cx.ids.session());
         let downstream =
             (join.dialect == Dialect::Dual).then(|| Offerer::new(cx.ids.transport(), cx.ids.ice(), cx.ids.session()));
@@ -167,7 +179,8 @@ impl Session {
             key,
             info,
             grants: join.claims.video.clone(),
-            conn: Some(conn),
+            conn,
+            resource: None,
             ends_at: None,
             dialect: join.dialect,
             auto_subscribe: join.auto_subscribe,
@@ -182,7 +195,7 @@ impl Session {
             asked: None,
             // Tracks that share a stream are played in sync. Clients that don't find a track by its mid need the track's
             // SID as stream id instead.
-            sync_streams: js && (join.dialect == Dialect::Single || !firefox),
+            sync_streams: join.dialect == Dialect::Whep || js && (join.dialect == Dialect::Single || !firefox),
         }
     }
 

@@ -14,7 +14,7 @@ use ramai_sfu::params::{IceCredentials, PublishParams, TransportParams};
 use std::collections::BTreeMap;
 
 /// Tracks that may wait for their media section, and longest client id.
-const MAX_PENDING: usize = 32;
+pub const MAX_PENDING: usize = 32;
 const MAX_CID: usize = 256;
 
 impl Session {
@@ -65,8 +65,7 @@ impl Session {
             S::ScreenShareAudio => "screen_share_audio",
             S::Unknown => "unknown",
         };
-        let allowed = &self.grants.can_publish_sources;
-        if !allowed.is_empty() && !allowed.iter().any(|s| s.eq_ignore_ascii_case(source)) {
+        if !self.grants.publish_source(source) {
             return Err((Reason::NotAllowed, "the token does not allow to publish this source"));
         }
         if !matches!(request.r#type(), proto::TrackType::Audio | proto::TrackType::Video) {
@@ -104,6 +103,19 @@ impl Session {
         cx: &mut Context<'_>,
     ) -> Result<Vec<Change>, SdpError> {
         let description = Description::parse(&offer.sdp)?;
+        let (answer, changes) = self.answer(description, publications, cx)?;
+        self.notify(Notice::Answer(proto::SessionDescription { id: offer.id, ..answer }), cx);
+        self.ask_for_offer(publications, cx);
+        Ok(changes)
+    }
+
+    /// The same for an offer that was read already; whoever calls hands the answer over.
+    pub fn answer(
+        &mut self,
+        description: Description,
+        publications: &Publications,
+        cx: &mut Context<'_>,
+    ) -> Result<(proto::SessionDescription, Vec<Change>), SdpError> {
         let sections_before = self.sections();
         let old_prints = self.upstream.offer.as_ref().map(|o| o.fingerprints.clone());
         let old_extensions = self.upstream.extensions;
@@ -119,7 +131,7 @@ impl Session {
         out.extend(self.match_tracks(cx));
 
         let mut fresh = Vec::new();
-        if self.dialect == Dialect::Single {
+        if self.dialect != Dialect::Dual {
             self.offered(sections_before);
             fresh = self.place(publications, cx);
         }
@@ -148,13 +160,11 @@ impl Session {
         let quality =
             |track: TrackId, rid: &str| qualities.get(&track)?.iter().find(|l| l.rid == rid).map(|l| l.quality);
         let sdp = self.upstream.answer(&cx.settings.fingerprint, cx.candidates(), |t| sends.get(&t).cloned(), quality);
-        let answer = proto::SessionDescription { r#type: "answer".into(), sdp, id: offer.id, mid_to_track_id };
-        self.notify(Notice::Answer(answer), cx);
         for track in fresh {
             out.extend(self.go_live(track, sends.get(&track), publications, cx));
         }
-        self.ask_for_offer(publications, cx);
-        Ok(out)
+        let answer = proto::SessionDescription { r#type: "answer".into(), sdp, mid_to_track_id, ..Default::default() };
+        Ok((answer, out))
     }
 
     fn attach_upstream(

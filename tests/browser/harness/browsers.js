@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import puppeteer from 'puppeteer-core';
 
 /** @typedef {'chromium' | 'firefox'} Kind */
-/** @typedef {{ browser: import('puppeteer-core').Browser, kind: Kind, kill: () => void, end: () => Promise<void> }} Running */
+/** @typedef {{ browser: import('puppeteer-core').Browser, kind: Kind, kill: () => void, freeze: () => void, end: () => Promise<void> }} Running */
 
 const START_MS = 45_000;
 
@@ -52,13 +52,23 @@ export async function launch(kind, { asksPermission = false } = {}) {
         executablePath: process.env.FIREFOX_BIN ?? '/usr/bin/firefox-esr',
         extraPrefsFirefox: FIREFOX_PREFS,
       }));
-  const kill = () => void browser.process()?.kill('SIGKILL');
+  // The browser leads a process group of its own: all of it ends, or falls silent, without a goodbye.
+  const signal = (/** @type {NodeJS.Signals} */ name) => {
+    const pid = browser.process()?.pid;
+    try {
+      if (pid !== undefined) process.kill(-pid, name);
+    } catch {
+      // It is gone already.
+    }
+  };
+  const kill = () => signal('SIGKILL');
   process.on('exit', kill);
   let ended = false;
   return {
     browser,
     kind,
     kill,
+    freeze: () => signal('SIGSTOP'),
     async end() {
       if (ended) return;
       ended = true;

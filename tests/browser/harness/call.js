@@ -10,7 +10,7 @@ import { bounded } from './wait.js';
 
 const OUT = resolve(dirname(fileURLToPath(import.meta.url)), '../out');
 /** Encoded in software by every page of a machine with few cores: enough for two simulcast layers. */
-const MODEST_CAMERA = /** @type {const} */ ({ kind: 'device', width: 640, height: 360, fps: 15 });
+const MODEST_CAMERA = /** @type {const} */ ({ kind: 'device', width: 480, height: 270, fps: 15 });
 
 /**
  * @typedef {object} Joining
@@ -62,7 +62,7 @@ export class Call {
 
   /** Somebody opens a browser, and no page in it yet. @param {string} name  @param {Joining} [joining] */
   async arrive(name, joining = {}) {
-    const { browser: kind = 'chromium', camera = MODEST_CAMERA, viewport = { width: 1280, height: 800 } } = joining;
+    const { browser: kind = 'chromium', camera = MODEST_CAMERA, viewport = { width: 800, height: 600 } } = joining;
     const running = await this.#browserFor(kind, joining);
     // Firefox gets a process for each person: its pages share what is visible and what is throttled.
     const context = kind === 'chromium' ? await running.browser.createBrowserContext() : running.browser.defaultBrowserContext();

@@ -169,7 +169,7 @@ export function installProbe(camera) {
       pen.fillRect(0, 0, w, h);
       if (portrait) {
         const light = pen.createRadialGradient(w * 0.7, h * 0.2, 0, w * 0.7, h * 0.2, w * 0.7);
-        light.addColorStop(0, shade(1.5));
+        light.addColorStop(0, shade(1.2));
         light.addColorStop(1, shade(0.8));
         pen.fillStyle = light;
         pen.fillRect(0, 0, w, h);
@@ -211,8 +211,9 @@ export function installProbe(camera) {
       }
     };
     draw();
-    const stream = board.captureStream(15);
-    const timer = setInterval(draw, 66);
+    const fps = portrait ? 15 : 10;
+    const stream = board.captureStream(fps);
+    const timer = setInterval(draw, 1000 / fps);
     const [track] = stream.getVideoTracks();
     const stop = track?.stop.bind(track);
     if (track && stop) {

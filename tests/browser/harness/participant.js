@@ -5,6 +5,8 @@ import { bounded, poll } from './wait.js';
 
 /** How long things in a call may take before a story calls them broken, milliseconds. */
 const PATIENCE_MS = 15_000;
+/** A click waits for the page to draw, which a busy machine may put off for long. */
+const CLICK_MS = 30_000;
 /** Decoded frames and heard samples that make a moving picture and a sound, not a first sign of it. */
 const FRAMES = 10;
 /** Far above rounding, far below the beeps and tones of the fake microphones (about 1e-3 in a second). */
@@ -53,7 +55,7 @@ export class Participant {
   /** @param {string} testId */
   async click(testId) {
     await this.until(`${this.name} has ${testId}`, PATIENCE_MS, (id) => Boolean(document.querySelector(`[data-testid="${id}"]`)), testId);
-    await bounded(this.page.click(`[data-testid="${testId}"]`), PATIENCE_MS, `${this.name} could not click ${testId}`);
+    await bounded(this.page.click(`[data-testid="${testId}"]`), CLICK_MS, `${this.name} could not click ${testId}`);
   }
 
   /** Replaces what a field holds. @param {string} testId  @param {string} text */

@@ -26,11 +26,25 @@ story('a closed tab disappears', async (call) => {
   await ana.expectGone(ben.identity, { within: DEATH_MS });
 });
 
-story('a killed browser disappears', async (call) => {
+story('a killed browser disappears', async (call, t) => {
   const ana = await call.join('ana');
   const ben = await call.join('ben', { ownProcess: true });
   await ana.expectPicture(ben);
+  const died = performance.now();
   ben.running.kill();
   await ana.expectGone(ben.identity, { within: DEATH_MS });
+  t.diagnostic(`gone after ${Math.round(performance.now() - died)} ms`);
   await ana.expectInRoom([]);
+});
+
+story('a machine that falls silent disappears', async (call, t) => {
+  const ana = await call.join('ana');
+  const ben = await call.join('ben', { ownProcess: true });
+  await ana.expectPicture(ben);
+  const died = performance.now();
+  ben.running.freeze();
+  await ana.expectGone(ben.identity, { within: DEATH_MS });
+  t.diagnostic(`gone after ${Math.round(performance.now() - died)} ms`);
+  await ana.expectInRoom([]);
+  ben.running.kill();
 });

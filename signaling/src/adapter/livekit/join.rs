@@ -3,7 +3,7 @@
 use crate::auth;
 use crate::error::Refusal;
 use crate::session::{Dialect, Join};
-use axum::http::{HeaderMap, header};
+use axum::http::HeaderMap;
 use base64::Engine;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
@@ -27,20 +27,15 @@ pub fn read(query: &str, headers: &HeaderMap, dialect: Dialect, keys: &[(String,
     let query: HashMap<String, String> =
         serde_urlencoded::from_str(query).map_err(|_| Refusal::BadRequest("the query cannot be read"))?;
     let get = |key: &str| query.get(key).map_or("", String::as_str);
-    let bearer =
-        headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok()).and_then(|v| v.strip_prefix("Bearer "));
     let token = match get("access_token") {
-        "" => bearer.unwrap_or(""),
+        "" => auth::bearer(headers),
         token => token,
     };
     let claims = auth::verify(token, keys)?;
     if !matches!(get("room"), "") && get("room") != claims.video.room {
         return Err(Refusal::WrongRoom);
     }
-    let request = match dialect {
-        Dialect::Single => unpack(get("join_request"))?,
-        Dialect::Dual => from_query(&get),
-    };
+    let request = if dialect == Dialect::Single { unpack(get("join_request"))? } else { from_query(&get) };
     let settings = request.connection_settings.unwrap_or_default();
     Ok(Join {
         claims,

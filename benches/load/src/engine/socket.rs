@@ -1,0 +1,122 @@
+//! Receiving in batches with the kernel's time of arrival, so that our own queue doesn't count as the server's latency.
+
+use nix::errno::Errno;
+use nix::sys::socket::{ControlMessageOwned, MsgFlags, MultiHeaders, recvmmsg, setsockopt, sockopt};
+use nix::sys::time::TimeSpec;
+use socket_options::{BUFFER, DATAGRAM};
+use std::io::IoSliceMut;
+use std::net::UdpSocket;
+use std::os::fd::AsRawFd;
+
+/// Datagrams of one call.
+pub const BATCH: usize = 32;
+
+mod socket_options {
+    /// Larger than any datagram that we get without UDP GRO.
+    pub const DATAGRAM: usize = 2048;
+    /// Receive buffer that we ask for: 20 ms of sleep must not cost packets.
+    pub const BUFFER: usize = 4 << 20;
+}
+
+/// A non-blocking socket for one participant, with the kernel's timestamps on.
+///
+/// UDP GRO stays off on purpose: with it the kernel would hand over the server's segmented sends unsegmented on loopback, which
+/// spares the server work that a network card without that offload would leave it.
+///
+/// # Errors
+/// If there are no more sockets.
+pub fn open(any: std::net::SocketAddr) -> std::io::Result<UdpSocket> {
+    let socket = UdpSocket::bind(any)?;
+    socket.set_nonblocking(true)?;
+    setsockopt(&socket, sockopt::ReceiveTimestampns, &true)?;
+    // The forced form needs a privilege; without it, as much as the system allows.
+    if setsockopt(&socket, sockopt::RcvBufForce, &BUFFER).is_err() {
+        setsockopt(&socket, sockopt::RcvBuf, &BUFFER)?;
+    }
+    Ok(socket)
+}
+
+/// The buffers of one engine.
+pub struct Receiver {
+    headers: MultiHeaders<()>,
+    bytes: Vec<u8>,
+}
+
+impl Default for Receiver {
+    fn default() -> Self {
+        let control = nix::cmsg_space!(TimeSpec);
+        Self { headers: MultiHeaders::preallocate(BATCH, Some(control)), bytes: vec![0; BATCH * DATAGRAM] }
+    }
+}
+
+impl Receiver {
+    /// Receives what is there, up to a batch, and passes each datagram with its arrival in nanoseconds of wall-clock time (or
+    /// `now` where the kernel has none). Returns how many there were.
+    ///
+    /// # Errors
+    /// What the socket reports, for example that the server's port is closed.
+    pub fn receive(
+        &mut self,
+        socket: &UdpSocket,
+        now: u64,
+        mut each: impl FnMut(u64, &mut [u8]),
+    ) -> Result<usize, Errno> {
+        let mut arrived = [(0usize, 0u64); BATCH];
+        let mut count = 0;
+        {
+            let mut chunks = self.bytes.chunks_mut(DATAGRAM);
+            let mut slices: [[IoSliceMut<'_>; 1]; BATCH] =
+                std::array::from_fn(|_| [IoSliceMut::new(chunks.next().unwrap_or_default())]);
+            let results =
+                recvmmsg(socket.as_raw_fd(), &mut self.headers, slices.iter_mut(), MsgFlags::MSG_DONTWAIT, None);
+            let results = match results {
+                Err(Errno::EAGAIN) => return Ok(0),
+                other => other?,
+            };
+            for (message, place) in results.zip(&mut arrived) {
+                let stamp = message.cmsgs().ok().into_iter().flatten().find_map(|control| match control {
+                    ControlMessageOwned::ScmTimestampns(at) => {
+                        Some(at.tv_sec() as u64 * 1_000_000_000 + at.tv_nsec() as u64)
+                    }
+                    _ => None,
+                });
+                *place = (message.bytes, stamp.unwrap_or(now));
+                count += 1;
+            }
+        }
+        for ((len, at), chunk) in arrived.iter().take(count).zip(self.bytes.chunks_mut(DATAGRAM)) {
+            if let Some(datagram) = chunk.get_mut(..*len) {
+                each(*at, datagram);
+            }
+        }
+        Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_comes_whole_in_order_and_with_its_times() {
+        let any = ([127, 0, 0, 1], 0).into();
+        let (a, b) = (open(any).unwrap(), UdpSocket::bind(any).unwrap());
+        b.connect(a.local_addr().unwrap()).unwrap();
+        let mut receiver = Receiver::default();
+        assert_eq!(receiver.receive(&a, 7, |_, _| panic!("nothing was sent")), Ok(0));
+        for n in 0..50u8 {
+            b.send(&vec![n; usize::from(n) + 1]).unwrap();
+        }
+        let mut got = Vec::new();
+        let mut times = Vec::new();
+        for expected in [32, 18, 0] {
+            let count = receiver.receive(&a, 7, |at, datagram| {
+                got.push((datagram.len(), datagram[0]));
+                times.push(at);
+            });
+            assert_eq!(count, Ok(expected));
+        }
+        assert_eq!(got, (0..50u8).map(|n| (usize::from(n) + 1, n)).collect::<Vec<_>>());
+        assert!(times.is_sorted() && times[0] > 1_600_000_000_000_000_000, "{times:?}");
+    }
+}

@@ -1,0 +1,552 @@
+//! A publisher: a microphone and a camera whose packets come out when they are due, and which answers NACK, PLI and FIR.
+//!
+//! Inputs are [`Source::poll`] at [`Source::due`], and [`Source::handle_rtcp`]. Time is nanoseconds of wall-clock time, an argument.
+
+use super::cache::Cache;
+use super::opus::Opus;
+use super::rtp::{self, Fixed};
+use super::stamp::Stamp;
+use super::vp8::{Frame, Shape, Vp8};
+use super::{MS, SECOND};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use ramai_sfu::id::Ssrc;
+use ramai_sfu::params::{Extension, ExtensionMap};
+use ramai_sfu::rtp::rtcp::{Rtcp, SenderReport};
+use ramai_sfu::rtp::rtcp_write;
+use std::collections::VecDeque;
+
+/// Between sender reports.
+const REPORT: u64 = SECOND;
+/// Browsers send a frame out this much faster than its share of the bitrate.
+const PACING: u64 = 5;
+/// ... over this.
+const PACING_BASE: u64 = 2;
+/// Key frames of one layer are at least so far apart, as in encoders.
+const KEY_INTERVAL: u64 = 300 * MS;
+/// Frames that may wait for the pacer; a real encoder would drop frames too.
+const MAX_QUEUE: usize = 30;
+
+/// A microphone track.
+#[derive(Clone, Debug)]
+pub struct AudioParams {
+    /// Its media section.
+    pub mid: String,
+    /// Payload type of Opus.
+    pub pt: u8,
+    /// Its SSRC.
+    pub ssrc: u32,
+    /// Share of the time that is talk.
+    pub talk: f64,
+}
+
+/// One encoding of a camera track.
+#[derive(Clone, Copy, Debug)]
+pub struct LayerParams {
+    /// What it is like.
+    pub shape: Shape,
+    /// Its SSRC.
+    pub ssrc: u32,
+    /// The SSRC of its retransmissions.
+    pub rtx_ssrc: u32,
+}
+
+/// A camera track.
+#[derive(Clone, Debug)]
+pub struct VideoParams {
+    /// Its media section.
+    pub mid: String,
+    /// Payload type of the codec.
+    pub pt: u8,
+    /// Payload type of its retransmissions.
+    pub rtx: Option<u8>,
+    /// Its encodings, lowest first.
+    pub layers: Vec<LayerParams>,
+}
+
+/// What one participant publishes.
+#[derive(Clone, Debug)]
+pub struct SourceParams {
+    /// Its number in this run, for the stamps.
+    pub publisher: u32,
+    /// Of all that is random.
+    pub seed: u64,
+    /// Extension ids.
+    pub extensions: ExtensionMap,
+    /// The microphone.
+    pub audio: Option<AudioParams>,
+    /// The camera.
+    pub video: Option<VideoParams>,
+}
+
+/// What a publisher did.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Published {
+    /// RTP packets, without retransmissions.
+    pub packets: u64,
+    /// Bytes of those, headers included, before sealing.
+    pub bytes: u64,
+    /// Packets asked for by NACK.
+    pub nacked: u64,
+    /// Packets sent again.
+    pub retransmitted: u64,
+    /// PLI and FIR.
+    pub key_requests: u64,
+    /// Key frames.
+    pub key_frames: u64,
+}
+
+impl std::ops::AddAssign for Published {
+    fn add_assign(&mut self, other: Self) {
+        self.packets += other.packets;
+        self.bytes += other.bytes;
+        self.nacked += other.nacked;
+        self.retransmitted += other.retransmitted;
+        self.key_requests += other.key_requests;
+        self.key_frames += other.key_frames;
+    }
+}
+
+/// What RTP needs of one stream, and what its sender reports tell.
+#[derive(Debug)]
+struct Stream {
+    ssrc: u32,
+    pt: u8,
+    seq: u16,
+    ts_base: u32,
+    clock: u64,
+    packets: u32,
+    octets: u32,
+}
+
+impl Stream {
+    fn new(ssrc: u32, pt: u8, clock: u64, rng: &mut ChaCha8Rng) -> Self {
+        Self { ssrc, pt, seq: rng.random(), ts_base: rng.random(), clock, packets: 0, octets: 0 }
+    }
+
+    /// The RTP timestamp of a moment.
+    fn ts(&self, since_start: u64) -> u32 {
+        let ticks = u128::from(since_start) * u128::from(self.clock) / u128::from(SECOND);
+        self.ts_base.wrapping_add(ticks as u32)
+    }
+
+    fn take_seq(&mut self) -> u16 {
+        self.seq = self.seq.wrapping_add(1);
+        self.seq
+    }
+}
+
+#[derive(Debug)]
+struct Microphone {
+    mid: String,
+    stream: Stream,
+    opus: Opus,
+}
+
+#[derive(Debug)]
+struct Layer {
+    index: u8,
+    stream: Stream,
+    rtx: Option<Stream>,
+    encoder: Vp8,
+    next_frame: u64,
+    next_packet: u64,
+    /// Frames on their way out: frame, timestamp, packets that are out.
+    queue: VecDeque<(Frame, u32, usize)>,
+    packets: u32,
+    key_at: u64,
+    key_wanted: bool,
+    cache: Cache,
+    /// Numbers to send again.
+    again: Vec<u16>,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Source {
+    publisher: u32,
+    start: u64,
+    map: ExtensionMap,
+    transport_seq: u16,
+    microphone: Option<Microphone>,
+    mid: String,
+    layers: Vec<Layer>,
+    next_report: u64,
+    cname: String,
+    counted: Published,
+    payload: Vec<u8>,
+    packet: Vec<u8>,
+}
+
+impl Source {
+    /// Starts at `now`; its first packets are due within a frame's time.
+    pub fn new(params: SourceParams, now: u64) -> Self {
+        let mut rng = ChaCha8Rng::seed_from_u64(params.seed);
+        // Publishers don't beat in time with each other.
+        let offset = rng.random_range(0..33 * MS);
+        let microphone = params.audio.map(|audio| Microphone {
+            mid: audio.mid,
+            stream: Stream::new(audio.ssrc, audio.pt, 48_000, &mut rng),
+            opus: Opus::new(ChaCha8Rng::seed_from_u64(rng.random()), audio.talk, now + offset % (20 * MS)),
+        });
+        let (mid, mut layers) = (params.video.as_ref().map_or_else(String::new, |v| v.mid.clone()), Vec::new());
+        for (index, layer) in params.video.iter().flat_map(|v| v.layers.iter().map(move |l| (v, l))).enumerate() {
+            let (video, layer) = layer;
+            layers.push(Layer {
+                index: index as u8,
+                stream: Stream::new(layer.ssrc, video.pt, 90_000, &mut rng),
+                rtx: video.rtx.map(|pt| Stream::new(layer.rtx_ssrc, pt, 90_000, &mut rng)),
+                encoder: Vp8::new(layer.shape, ChaCha8Rng::seed_from_u64(rng.random())),
+                next_frame: now + offset,
+                next_packet: now,
+                queue: VecDeque::new(),
+                packets: 0,
+                key_at: 0,
+                key_wanted: false,
+                cache: Cache::default(),
+                again: Vec::new(),
+            });
+        }
+        Self {
+            publisher: params.publisher,
+            start: now,
+            map: params.extensions,
+            transport_seq: rng.random(),
+            microphone,
+            mid,
+            layers,
+            next_report: now + REPORT / 4,
+            cname: format!("load-{}", params.publisher),
+            counted: Published::default(),
+            payload: Vec::new(),
+            packet: Vec::new(),
+        }
+    }
+
+    /// What it did so far.
+    pub fn counted(&self) -> Published {
+        self.counted
+    }
+
+    /// Its number in this run.
+    pub fn publisher(&self) -> u32 {
+        self.publisher
+    }
+
+    /// When [`Source::poll`] has something.
+    pub fn due(&self) -> u64 {
+        let layers = self.layers.iter().map(|layer| match layer.queue.is_empty() && layer.again.is_empty() {
+            true => layer.next_frame,
+            false => layer.next_packet.min(layer.next_frame),
+        });
+        let audio = self.microphone.iter().map(|m| m.opus.next());
+        layers.chain(audio).chain([self.next_report]).min().unwrap_or(u64::MAX)
+    }
+
+    /// Passes every packet that is due to `send`, in the clear.
+    pub fn poll(&mut self, now: u64, send: &mut impl FnMut(&[u8])) {
+        self.poll_audio(now, send);
+        for at in 0..self.layers.len() {
+            self.poll_video(now, at, send);
+        }
+    }
+
+    /// Appends a compound with a sender report for each stream, if they are due.
+    pub fn poll_reports(&mut self, now: u64, buf: &mut Vec<u8>) {
+        if now < self.next_report {
+            return;
+        }
+        self.next_report = now + REPORT;
+        let since = now - self.start;
+        let streams = self.microphone.iter().map(|m| &m.stream).chain(self.layers.iter().map(|l| &l.stream));
+        for stream in streams.filter(|s| s.packets > 0) {
+            let report = SenderReport {
+                ssrc: Ssrc(stream.ssrc),
+                ntp: rtp::ntp(now),
+                rtp: stream.ts(since),
+                packets: stream.packets,
+                octets: stream.octets,
+            };
+            rtcp_write::sender_report(&report, &self.cname, buf);
+        }
+    }
+
+    /// Takes in one packet of a compound from the server.
+    pub fn handle_rtcp(&mut self, now: u64, packet: &Rtcp<'_>) {
+        match packet {
+            Rtcp::Pli { media } | Rtcp::Fir { media, .. } => {
+                if let Some(layer) = self.layers.iter_mut().find(|l| l.stream.ssrc == media.0) {
+                    self.counted.key_requests += 1;
+                    layer.key_wanted = true;
+                }
+            }
+            Rtcp::Nack { media, missing } => {
+                if let Some(layer) = self.layers.iter_mut().find(|l| l.stream.ssrc == media.0) {
+                    layer.again.extend(*missing);
+                    layer.next_packet = layer.next_packet.min(now);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn poll_audio(&mut self, now: u64, send: &mut impl FnMut(&[u8])) {
+        let Some(microphone) = &mut self.microphone else { return };
+        while microphone.opus.next() <= now {
+            let ts = microphone.stream.ts(microphone.opus.next().saturating_sub(self.start));
+            let audio = microphone.opus.packet();
+            let stream = &mut microphone.stream;
+            let seq = stream.take_seq();
+            self.payload.clear();
+            self.payload.resize(audio.len, 0x5a);
+            Opus::fill(&mut self.payload);
+            let stamp = Stamp {
+                publisher: self.publisher,
+                start: true,
+                end: true,
+                frame: stream.packets,
+                packet: stream.packets,
+                sent: now,
+                ..Stamp::default()
+            };
+            stamp.write(&mut self.payload);
+            self.transport_seq = self.transport_seq.wrapping_add(1);
+            let level = [u8::from(audio.voice) << 7 | audio.level];
+            let extensions: [(Extension, &[u8]); 3] = [
+                (Extension::Mid, microphone.mid.as_bytes()),
+                (Extension::TransportCc, &self.transport_seq.to_be_bytes()),
+                (Extension::AudioLevel, &level),
+            ];
+            self.packet.clear();
+            let fixed = Fixed { pt: stream.pt, marker: audio.marker, seq, ts, ssrc: stream.ssrc };
+            rtp::header(&fixed, &self.map, &extensions, &mut self.packet);
+            self.packet.extend_from_slice(&self.payload);
+            stream.packets = stream.packets.wrapping_add(1);
+            stream.octets = stream.octets.wrapping_add(self.payload.len() as u32);
+            self.counted.packets += 1;
+            self.counted.bytes += self.packet.len() as u64;
+            send(&self.packet);
+        }
+    }
+
+    fn poll_video(&mut self, now: u64, at: usize, send: &mut impl FnMut(&[u8])) {
+        let Some(layer) = self.layers.get_mut(at) else { return };
+        for seq in std::mem::take(&mut layer.again) {
+            self.counted.nacked += 1;
+            retransmit(layer, seq, &self.mid, &self.map, &mut self.transport_seq, &mut self.packet, |packet| {
+                self.counted.retransmitted += 1;
+                send(packet);
+            });
+        }
+        while layer.next_frame <= now {
+            if layer.key_wanted && now >= layer.key_at + KEY_INTERVAL {
+                layer.key_wanted = false;
+                layer.encoder.request_key();
+            }
+            let ts = layer.stream.ts(layer.next_frame.saturating_sub(self.start));
+            layer.next_frame += layer.encoder.interval();
+            if layer.queue.len() >= MAX_QUEUE {
+                continue;
+            }
+            let frame = layer.encoder.frame();
+            if frame.key {
+                layer.key_at = now;
+                self.counted.key_frames += 1;
+            }
+            if layer.queue.is_empty() {
+                layer.next_packet = now;
+            }
+            layer.queue.push_back((frame, ts, 0));
+        }
+        while layer.next_packet <= now {
+            let Some((frame, ts, index)) = layer.queue.front_mut() else { break };
+            let (frame, ts, this) = (*frame, *ts, *index);
+            *index += 1;
+            let last = *index >= frame.packets();
+            if last {
+                layer.queue.pop_front();
+            }
+            self.payload.clear();
+            self.payload.resize(frame.packet_len(this), 0xa5);
+            layer.encoder.fill(&frame, this, &mut self.payload);
+            let stamp = Stamp {
+                publisher: self.publisher,
+                video: true,
+                layer: layer.index,
+                key: frame.key,
+                start: this == 0,
+                end: last,
+                frame: frame.number,
+                packet: layer.packets,
+                sent: now,
+            };
+            stamp.write(&mut self.payload);
+            layer.packets = layer.packets.wrapping_add(1);
+            let seq = layer.stream.take_seq();
+            layer.cache.put(seq, ts, last, &self.payload);
+            self.transport_seq = self.transport_seq.wrapping_add(1);
+            let rid = layer.encoder.shape().rid.unwrap_or_default();
+            let transport_seq = self.transport_seq.to_be_bytes();
+            let time = rtp::abs_send_time(now);
+            let extensions: [(Extension, &[u8]); 4] = [
+                (Extension::Mid, self.mid.as_bytes()),
+                (Extension::Rid, rid.as_bytes()),
+                (Extension::TransportCc, &transport_seq),
+                (Extension::AbsSendTime, &time),
+            ];
+            self.packet.clear();
+            let fixed = Fixed { pt: layer.stream.pt, marker: last, seq, ts, ssrc: layer.stream.ssrc };
+            rtp::header(&fixed, &self.map, &extensions, &mut self.packet);
+            self.packet.extend_from_slice(&self.payload);
+            layer.stream.packets = layer.stream.packets.wrapping_add(1);
+            layer.stream.octets = layer.stream.octets.wrapping_add(self.payload.len() as u32);
+            self.counted.packets += 1;
+            self.counted.bytes += self.packet.len() as u64;
+            let bits = 8 * self.payload.len() as u64;
+            let rate = u64::from(layer.encoder.shape().bitrate.max(1));
+            layer.next_packet += bits * SECOND * PACING_BASE / (rate * PACING);
+            send(&self.packet);
+        }
+    }
+}
+
+/// Sends a packet again (RFC 4588), if it is still known and RTX was negotiated.
+fn retransmit(
+    layer: &mut Layer,
+    seq: u16,
+    mid: &str,
+    map: &ExtensionMap,
+    transport_seq: &mut u16,
+    buf: &mut Vec<u8>,
+    send: impl FnOnce(&[u8]),
+) {
+    let (Some(rtx), Some(sent)) = (&mut layer.rtx, layer.cache.get(seq)) else { return };
+    *transport_seq = transport_seq.wrapping_add(1);
+    let rid = layer.encoder.shape().rid.unwrap_or_default();
+    let extensions: [(Extension, &[u8]); 3] = [
+        (Extension::Mid, mid.as_bytes()),
+        (Extension::RepairedRid, rid.as_bytes()),
+        (Extension::TransportCc, &transport_seq.to_be_bytes()),
+    ];
+    buf.clear();
+    let fixed = Fixed { pt: rtx.pt, marker: sent.marker, seq: rtx.take_seq(), ts: sent.ts, ssrc: rtx.ssrc };
+    rtp::header(&fixed, map, &extensions, buf);
+    buf.extend(seq.to_be_bytes());
+    buf.extend_from_slice(&sent.payload);
+    send(buf);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::vp8::CAMERA;
+    use super::*;
+    use bytes::Bytes;
+    use ramai_sfu::rtp::{Packet, rtcp};
+    use std::collections::BTreeMap;
+
+    fn source() -> Source {
+        let mut extensions = ExtensionMap::default();
+        for (id, extension) in Extension::ALL.into_iter().enumerate() {
+            extensions.set(extension, id as u8 + 1);
+        }
+        let layers = CAMERA.iter().zip(1..).map(|(shape, n)| LayerParams { shape: *shape, ssrc: n, rtx_ssrc: 10 + n });
+        Source::new(
+            SourceParams {
+                publisher: 3,
+                seed: 1,
+                extensions,
+                audio: Some(AudioParams { mid: "0".into(), pt: 111, ssrc: 9, talk: 1.0 }),
+                video: Some(VideoParams { mid: "1".into(), pt: 96, rtx: Some(97), layers: layers.collect() }),
+            },
+            0,
+        )
+    }
+
+    /// All packets up to `until`, each with when it was sent.
+    fn run(source: &mut Source, from: u64, until: u64) -> Vec<(u64, Packet)> {
+        let mut out = Vec::new();
+        let mut now = from;
+        let map = source.map;
+        while now < until {
+            source.poll(now, &mut |raw| {
+                out.push((now, Packet::parse(&Bytes::copy_from_slice(raw), &map).unwrap()));
+            });
+            now += MS;
+        }
+        out
+    }
+
+    #[test]
+    fn ten_seconds_of_a_camera_and_a_microphone() {
+        let mut source = source();
+        let packets = run(&mut source, 0, 10 * SECOND);
+        let mut by_ssrc: BTreeMap<u32, Vec<&Packet>> = BTreeMap::new();
+        for (at, packet) in &packets {
+            let stamp = Stamp::read(&packet.payload).unwrap();
+            assert_eq!((stamp.publisher, stamp.sent), (3, *at));
+            by_ssrc.entry(packet.ssrc.0).or_default().push(packet);
+        }
+        assert_eq!(by_ssrc.keys().copied().collect::<Vec<_>>(), [1, 2, 3, 9]);
+        assert!((498..=500).contains(&by_ssrc[&9].len()));
+        for (ssrc, rid) in [(1, "q"), (2, "h"), (3, "f")] {
+            let layer = &by_ssrc[&ssrc];
+            assert!(layer.iter().all(|p| p.extensions.rid.unwrap().as_str() == rid));
+            assert!(layer.windows(2).all(|w| w[1].seq == w[0].seq.wrapping_add(1)));
+            let frames = layer.iter().filter(|p| p.marker).count();
+            assert!((297..=300).contains(&frames), "{frames}");
+            assert_eq!(layer.iter().filter(|p| Stamp::read(&p.payload).unwrap().key).filter(|p| p.marker).count(), 1);
+        }
+        let mut transport: Vec<u16> = packets.iter().map(|(_, p)| p.extensions.transport_cc.unwrap()).collect();
+        transport.dedup();
+        assert_eq!(transport.len(), packets.len());
+        let per_ms = packets.iter().fold(BTreeMap::<u64, usize>::new(), |mut map, (at, _)| {
+            *map.entry(*at).or_default() += 1;
+            map
+        });
+        assert!(per_ms.values().all(|n| *n <= 8), "frames are paced");
+    }
+
+    #[test]
+    fn requests_are_answered() {
+        let mut source = source();
+        let before = run(&mut source, 0, SECOND);
+        let lost = before.iter().map(|(_, p)| p).rfind(|p| p.ssrc.0 == 3).unwrap().clone();
+        let mut wire = Vec::new();
+        rtcp_write::nack(Ssrc(1), Ssrc(3), [lost.seq], &mut wire);
+        rtcp_write::pli(Ssrc(1), Ssrc(2), &mut wire);
+        for packet in rtcp::parse(&wire) {
+            source.handle_rtcp(SECOND, &packet);
+        }
+        let after = run(&mut source, SECOND, SECOND + 100 * MS);
+        let rtx = after.iter().map(|(_, p)| p).find(|p| p.pt.0 == 97).unwrap();
+        assert_eq!((rtx.ssrc.0, rtx.extensions.repaired_rid.unwrap().as_str()), (13, "f"));
+        assert_eq!(rtx.payload[..2], lost.seq.to_be_bytes());
+        assert_eq!(rtx.payload[2..], lost.payload);
+        let keys: Vec<u32> = after
+            .iter()
+            .filter(|(_, p)| p.pt.0 == 96 && Stamp::read(&p.payload).is_some_and(|s| s.key && s.start))
+            .map(|(_, p)| p.ssrc.0)
+            .collect();
+        assert_eq!(keys, [2], "only the layer that was asked for");
+        let counted = source.counted();
+        assert_eq!((counted.nacked, counted.retransmitted, counted.key_requests), (1, 1, 1));
+    }
+
+    #[test]
+    fn reports_tell_of_every_stream() {
+        let mut source = source();
+        run(&mut source, 0, SECOND);
+        let mut wire = Vec::new();
+        source.poll_reports(SECOND, &mut wire);
+        let reports: Vec<u32> = rtcp::parse(&wire)
+            .filter_map(|p| match p {
+                Rtcp::SenderReport(report, _) => Some(report.ssrc.0),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(reports, [9, 1, 2, 3]);
+        wire.clear();
+        source.poll_reports(SECOND + MS, &mut wire);
+        assert!(wire.is_empty());
+    }
+}
