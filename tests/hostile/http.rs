@@ -3,7 +3,8 @@
 use crate::scene::beside_a_call;
 use ramai_test_support::http::{self, Answer};
 use std::net::SocketAddr;
-use tokio::io::AsyncWriteExt;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 async fn raw(server: SocketAddr, request: impl AsRef<[u8]>) -> Answer {
@@ -74,6 +75,22 @@ async fn slow_connections_hold_nobody_up() {
             stream.write_all(b"TP/1.1\r\nConnection: close\r\n\r\n").await.expect("taken");
             assert_eq!(http::read(stream).await.status, 200);
         }
+    })
+    .await;
+}
+
+/// A request header that never ends is given up: otherwise every such connection would hold memory and a descriptor for good.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_endless_request_header_is_cut_off() {
+    beside_a_call(async |scene| {
+        let mut stream = TcpStream::connect(scene.server.http()).await.expect("a connection");
+        stream.write_all(b"GET /health HTTP/1.1\r\nX-Slow: ").await.expect("taken");
+        let mut answer = Vec::new();
+        // The end of the connection is the event; the bound is far beyond the server's own.
+        tokio::time::timeout(Duration::from_secs(40), stream.read_to_end(&mut answer))
+            .await
+            .expect("the server hangs up")
+            .expect("in order");
     })
     .await;
 }

@@ -71,7 +71,7 @@ pub fn offer(sections: &[Section], local: &IceCredentials, fingerprint: &Fingerp
     for (mid, section) in mids.iter().zip(sections) {
         let kind = if section.video { "video" } else { "audio" };
         let formats = if section.video { format!("{VP8} {RTX}") } else { OPUS.to_string() };
-        media(&mut sdp, kind, &formats, mid, local, fingerprint, "actpass");
+        media(&mut sdp, kind, "UDP/TLS/RTP/SAVPF", &formats, mid, local, fingerprint, "actpass");
         for (id, extension) in EXTENSIONS {
             if section.video != (extension == Extension::AudioLevel) {
                 line(&mut sdp, &format!("extmap:{id} {}", extension.uri()));
@@ -126,9 +126,11 @@ fn head(version: u32, mids: &[String]) -> String {
     )
 }
 
+#[allow(clippy::too_many_arguments, reason = "one line of an m= section each")]
 fn media(
     sdp: &mut String,
     kind: &str,
+    proto: &str,
     formats: &str,
     mid: &str,
     local: &IceCredentials,
@@ -139,7 +141,7 @@ fn media(
     // Writing to a string can't fail.
     let _ = write!(
         sdp,
-        "m={kind} 9 UDP/TLS/RTP/SAVPF {formats}\r\nc=IN IP4 0.0.0.0\r\na=rtcp:9 IN IP4 0.0.0.0\r\na=ice-ufrag:{}\r\n\
+        "m={kind} 9 {proto} {formats}\r\nc=IN IP4 0.0.0.0\r\na=rtcp:9 IN IP4 0.0.0.0\r\na=ice-ufrag:{}\r\n\
          a=ice-pwd:{}\r\na=ice-options:trickle\r\na=fingerprint:sha-256 {}\r\na=setup:{setup}\r\na=mid:{mid}\r\n",
         local.ufrag,
         local.pwd,
@@ -261,23 +263,34 @@ impl Description {
             .collect()
     }
 
-    /// An answer that takes all audio and video that is offered, and nothing else.
+    /// An answer that takes all that is offered. Data channels are taken in name only, because a server may have nothing else to
+    /// offer at first: nothing answers its SCTP.
     pub fn answer(&self, local: &IceCredentials, fingerprint: &Fingerprint, version: u32) -> String {
-        let taken = |s: &&Theirs| s.media != "application" && !s.rejected;
-        let mids: Vec<String> = self.sections.iter().filter(taken).map(|s| s.mid.clone()).collect();
+        let mids: Vec<String> = self.sections.iter().filter(|s| !s.rejected).map(|s| s.mid.clone()).collect();
         let mut sdp = head(version, &mids);
         for section in &self.sections {
-            if !taken(&section) {
-                let proto = if section.media == "application" {
-                    "UDP/DTLS/SCTP webrtc-datachannel"
-                } else {
-                    "UDP/TLS/RTP/SAVPF 0"
-                };
-                let _ = write!(sdp, "m={} 0 {proto}\r\nc=IN IP4 0.0.0.0\r\na=mid:{}\r\n", section.media, section.mid);
+            let data = section.media == "application";
+            let proto = if data { "UDP/DTLS/SCTP" } else { "UDP/TLS/RTP/SAVPF" };
+            if section.rejected {
+                let _ = write!(sdp, "m={} 0 {proto} 0\r\nc=IN IP4 0.0.0.0\r\na=mid:{}\r\n", section.media, section.mid);
+                continue;
+            }
+            if data {
+                media(
+                    &mut sdp,
+                    &section.media,
+                    proto,
+                    "webrtc-datachannel",
+                    &section.mid,
+                    local,
+                    fingerprint,
+                    "active",
+                );
+                line(&mut sdp, "sctp-port:5000");
                 continue;
             }
             let formats: Vec<String> = section.formats.iter().map(|(pt, _)| pt.to_string()).collect();
-            media(&mut sdp, &section.media, &formats.join(" "), &section.mid, local, fingerprint, "active");
+            media(&mut sdp, &section.media, proto, &formats.join(" "), &section.mid, local, fingerprint, "active");
             for attribute in &section.lines {
                 line(&mut sdp, attribute);
             }
@@ -335,7 +348,8 @@ mod tests {
 
     #[test]
     fn an_offer_says_what_each_section_is_for() {
-        let layers = CAMERA.iter().zip(1..).map(|(s, n)| LayerParams { shape: *s, ssrc: n, rtx_ssrc: n + 10 }).collect();
+        let layers =
+            CAMERA.iter().zip(1..).map(|(s, n)| LayerParams { shape: *s, ssrc: n, rtx_ssrc: n + 10 }).collect();
         let sections = [
             Section { video: false, flow: Flow::Send { track: "mic".into(), ssrc: 7, layers: vec![] } },
             Section { video: true, flow: Flow::Send { track: "cam".into(), ssrc: 0, layers } },
@@ -369,7 +383,7 @@ mod tests {
         assert_eq!(at(Some("9.9.9.9"), None), "10.0.0.1:7882");
         assert_eq!(at(None, Some("127.0.0.1:5000")), "127.0.0.1:5000");
         let answer = read.answer(&local(), &Fingerprint([1; 32]), 1);
-        assert!(answer.contains("m=application 0 ") && answer.contains("a=group:BUNDLE 1\r\n"));
+        assert!(answer.contains("m=application 9 UDP/DTLS/SCTP ") && answer.contains("a=group:BUNDLE 0 1\r\n"));
         assert!(answer.contains("m=video 9 UDP/TLS/RTP/SAVPF 98 99\r\n") && answer.contains("a=recvonly\r\n"));
         assert!(answer.contains("a=setup:active") && answer.contains("a=fmtp:99 apt=98") && !answer.contains("urn:x"));
     }

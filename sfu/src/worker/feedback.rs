@@ -62,9 +62,8 @@ impl Worker {
         let (track, subscriptions) = (&publication.track, &mut publication.subscriptions);
         let mine = subscriptions.iter_mut().find(|s| s.transport() == from && s.ssrc() == media);
         let (Some(subscription), Some(peer)) = (mine, self.peers.get_mut(&from)) else { return };
-        subscription.handle_nack(now, missing, |layer, index| track.cached(layer, index), |outgoing| {
-            peer.push(outgoing);
-        });
+        let fetch = |layer, index| track.cached(layer, index);
+        subscription.handle_nack(now, missing, fetch, |outgoing| _ = peer.push(outgoing));
     }
 
     fn picture_lost(&mut self, from: TransportId, media: Ssrc) {

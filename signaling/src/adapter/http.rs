@@ -16,8 +16,11 @@ use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, delete};
 use livekit_protocol as proto;
+use std::time::Duration;
 
 const SDP: &str = "application/sdp";
+/// An offer is a few kilobytes; whoever takes longer for it doesn't mean it.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// What scripts of other sites may read of our answers.
 const EXPOSED: &str = "Location, ETag, Link";
 
@@ -48,10 +51,14 @@ pub async fn offer(request: Request) -> Result<Description, Refusal> {
     if !content_type.split(';').next().is_some_and(|t| t.trim().eq_ignore_ascii_case(SDP)) {
         return Err(Refusal::NotSdp);
     }
-    let body = Bytes::from_request(request, &()).await.map_err(|rejection| match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => Refusal::Sdp(SdpError::TooLarge),
-        _ => Refusal::BadRequest("the body cannot be read"),
-    })?;
+    let body = tokio::time::timeout(BODY_TIMEOUT, Bytes::from_request(request, &())).await;
+    let body =
+        body.map_err(|_| Refusal::BadRequest("the body takes too long"))?.map_err(|rejection| {
+            match rejection.status() {
+                StatusCode::PAYLOAD_TOO_LARGE => Refusal::Sdp(SdpError::TooLarge),
+                _ => Refusal::BadRequest("the body cannot be read"),
+            }
+        })?;
     let text = std::str::from_utf8(&body).map_err(|_| SdpError::Malformed)?;
     Ok(Description::parse(text)?)
 }

@@ -27,6 +27,9 @@ const FIRST_SECTIONS: usize = 3;
 /// Between pings; servers ask for 5 s.
 const PING: Duration = Duration::from_secs(5);
 
+/// The server has so long to answer a farewell.
+const GOODBYE: Duration = Duration::from_secs(1);
+
 /// See the module.
 pub struct Livekit {
     /// What all share.
@@ -73,7 +76,7 @@ impl Session {
         let path = if dual {
             format!("/rtc?access_token={token}&protocol=16&sdk=rust&version=0.1.0&auto_subscribe=0&adaptive_stream=0")
         } else {
-            if seat.view.audible + seat.view.visible > 0 {
+            if seat.view.wants_any() {
                 for n in 0..2 * FIRST_SECTIONS {
                     sections.push(Section { video: n >= FIRST_SECTIONS, flow: Flow::Receive });
                 }
@@ -91,8 +94,6 @@ impl Session {
             let packed = URL_SAFE_NO_PAD.encode(wrapped.encode_to_vec());
             format!("/rtc/v1?access_token={token}&join_request={packed}")
         };
-        // What the first answer announces may come before it.
-        up.port.receive(sdp::extensions(), sdp::kinds(), Vec::new())?;
         let socket = open(&format!("ws://{}{path}", common.server)).await?;
         let roster = Roster::new(seat.view, &seat.identity);
         let offering = !dual && !sections.is_empty();
@@ -125,9 +126,7 @@ impl Session {
             }
             tokio::select! {
                 _ = &mut leave => {
-                    // The server may have closed already: gone is gone.
-                    let _ = self.send(Request::Leave(LeaveRequest::default())).await;
-                    let _ = self.socket.close(None).await;
+                    self.say_goodbye().await;
                     return Ok(());
                 }
                 () = &mut late, if joined.is_some() => return Err(Error::Late("the join")),
@@ -151,6 +150,14 @@ impl Session {
                 },
             }
         }
+    }
+
+    /// Leaves, and waits until the server closes: media ends only then, as with a client that leaves in order.
+    async fn say_goodbye(&mut self) {
+        // The server may have closed already: gone is gone.
+        let _ = self.send(Request::Leave(LeaveRequest::default())).await;
+        let closed = async { while let Some(Ok(_)) = self.socket.next().await {} };
+        let _ = tokio::time::timeout(GOODBYE, closed).await;
     }
 
     /// Connected, and all its tracks taken.
@@ -205,9 +212,7 @@ impl Session {
             Response::RequestResponse(refused) if refused.reason != 0 => {
                 Err(Error::Protocol(format!("a request was refused: {}", refused.message)))
             }
-            Response::Leave(leave) => {
-                Err(Error::Signaling(format!("the server asked to leave: {:?}", leave.reason())))
-            }
+            Response::Leave(leave) => Err(Error::Signaling(format!("the server asked to leave: {:?}", leave.reason()))),
             _ => Ok(()),
         }
     }

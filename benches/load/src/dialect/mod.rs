@@ -8,7 +8,7 @@ mod tracks;
 mod whip;
 
 use crate::Error;
-use crate::engine::{Clock, Handle, Port};
+use crate::engine::{Handle, Port};
 use crate::media::vp8::Shape;
 use crate::sdp::Description;
 use crate::token::Signer;
@@ -50,6 +50,13 @@ pub struct View {
     pub visible: usize,
     /// Highest simulcast layer: 0, 1 or 2.
     pub quality: u8,
+}
+
+impl View {
+    /// Whether it wants to receive anything at all.
+    pub fn wants_any(&self) -> bool {
+        self.audible > 0 || self.visible > 0
+    }
 }
 
 /// One participant of the plan.
@@ -151,9 +158,4 @@ impl Link {
             Err(_) => Err(Error::Media("the engine has ended".into())),
         }
     }
-}
-
-/// The engine's clock, for those who only have the common part.
-fn clock(common: &Common) -> Clock {
-    common.engine.clock
 }

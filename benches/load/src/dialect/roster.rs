@@ -36,7 +36,8 @@ impl Roster {
                 self.tracks.remove(&participant.identity);
                 continue;
             }
-            let tracks = participant.tracks.iter().filter(|t| matches!(t.r#type(), TrackType::Audio | TrackType::Video));
+            let tracks =
+                participant.tracks.iter().filter(|t| matches!(t.r#type(), TrackType::Audio | TrackType::Video));
             let tracks = tracks.map(|t| (t.sid.clone(), t.r#type() == TrackType::Video)).collect();
             self.tracks.insert(participant.identity.clone(), tracks);
         }

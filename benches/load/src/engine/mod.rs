@@ -110,6 +110,7 @@ enum Command {
     Publish { id: u64, params: Box<SourceParams> },
     Close { id: u64 },
     Restart,
+    Hush,
     Snapshot { last: bool, answer: oneshot::Sender<(Measured, Latency)> },
 }
 
@@ -144,6 +145,8 @@ pub struct Engine {
     /// Sums over peers that are gone.
     past: Measured,
     longest_round: u64,
+    /// Since when publishers send nothing more.
+    hushed: Option<u64>,
 }
 
 impl Engine {
@@ -155,7 +158,8 @@ impl Engine {
         let (commands, receiver) = mpsc::channel();
         let (identity, clock) = (Identity::generate()?, Clock::new());
         let handle = Handle { commands, ids: Arc::new(AtomicU64::new(1)), identity: identity.clone(), clock };
-        let (epoll, latency) = (Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).map_err(std::io::Error::from)?, Latency::new()?);
+        let (epoll, latency) =
+            (Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).map_err(std::io::Error::from)?, Latency::new()?);
         let thread = std::thread::Builder::new().name("load-engine".into()).spawn(move || {
             let mut engine = Engine {
                 epoll,
@@ -168,6 +172,7 @@ impl Engine {
                 latency,
                 past: Measured::default(),
                 longest_round: 0,
+                hushed: None,
             };
             engine.run();
         })?;
@@ -191,7 +196,7 @@ impl Engine {
             let now = self.clock.nanos(begun);
             for (due, peer) in self.peers.values_mut() {
                 if *due <= now {
-                    peer.tick(now, &self.clock);
+                    peer.tick(now, &self.clock, self.hushed.is_some());
                     *due = peer.due(&self.clock);
                 }
             }
@@ -242,7 +247,8 @@ impl Engine {
                 match socket {
                     Ok(socket) => {
                         let identity = self.identity.clone();
-                        let setup = Setup { socket: Arc::new(socket), identity, local, remote, begun, checked, id, opened };
+                        let setup =
+                            Setup { socket: Arc::new(socket), identity, local, remote, begun, checked, id, opened };
                         self.peers.insert(id, (0, Peer::new(now, setup)));
                     }
                     Err(error) => drop(opened.send(Err(error.to_string()))),
@@ -273,7 +279,9 @@ impl Engine {
                 self.latency.restart();
                 self.longest_round = 0;
             }
+            Command::Hush => self.hushed = Some(now),
             Command::Snapshot { last, answer } => {
+                let now = self.hushed.unwrap_or(now);
                 let alive = self.alive();
                 let mut measured = self.past.clone();
                 for (_, peer) in self.peers.values() {
@@ -341,6 +349,14 @@ impl Handle {
     /// If the engine has ended.
     pub fn restart(&self) -> Result<(), Error> {
         self.send(Command::Restart)
+    }
+
+    /// All publishers stop sending media, so that what is under way can arrive before the last count.
+    ///
+    /// # Errors
+    /// If the engine has ended.
+    pub fn hush(&self) -> Result<(), Error> {
+        self.send(Command::Hush)
     }
 
     fn send(&self, command: Command) -> Result<(), Error> {

@@ -17,6 +17,7 @@ use ramai_sfu::params::{Extension, ExtensionMap, IceCredentials};
 use ramai_sfu::rtp::packet::Header;
 use ramai_sfu::rtp::rtcp::{Rtcp, parse};
 use ramai_sfu::rtp::rtcp_write;
+use ramai_sfu::transport::OpenError;
 use ramai_sfu::transport::srtp::{Inbound, Outbound};
 use rustc_hash::FxHashMap;
 use std::net::{SocketAddr, UdpSocket};
@@ -148,8 +149,8 @@ impl Peer {
         self.failed.take()
     }
 
-    /// Does what is due.
-    pub fn tick(&mut self, now: u64, clock: &Clock) {
+    /// Does what is due. With `hushed` it sends no new media any more.
+    pub fn tick(&mut self, now: u64, clock: &Clock, hushed: bool) {
         match self.ice.poll(now) {
             Ok(Some(check)) => self.send_raw(&check),
             Ok(None) => {}
@@ -168,7 +169,7 @@ impl Peer {
             }
             self.flush_dtls();
         }
-        self.send_media(now);
+        self.send_media(now, hushed);
         self.send_feedback(now, clock);
     }
 
@@ -267,9 +268,12 @@ impl Peer {
         }
     }
 
-    fn send_media(&mut self, now: u64) {
+    fn send_media(&mut self, now: u64, hushed: bool) {
         let (Some(source), Some((_, outbound))) = (&mut self.source, &mut self.srtp) else { return };
         let (socket, out, wire) = (&self.socket, &mut self.out, &mut self.wire);
+        if hushed {
+            source.hush();
+        }
         source.poll(now, &mut |packet| {
             out.clear();
             out.extend_from_slice(packet);
@@ -366,9 +370,18 @@ impl Peer {
         let mut stamp = None;
         if again || stream.wants_open() {
             let Some((inbound, _)) = &mut self.srtp else { return };
-            let Ok(len) = inbound.open_rtp(datagram) else {
-                self.wire.unopened += 1;
-                return;
+            let len = match inbound.open_rtp(datagram) {
+                Ok(len) => len,
+                Err(OpenError::Replayed) if !again => {
+                    // The same packet twice: the account knows it.
+                    stream.packet(meta, None);
+                    return;
+                }
+                Err(OpenError::Replayed) => return,
+                Err(_) => {
+                    self.wire.unopened += 1;
+                    return;
+                }
             };
             let Some(mut payload) = payload(datagram, &header, len) else {
                 self.wire.malformed += 1;

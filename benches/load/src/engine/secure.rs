@@ -138,8 +138,7 @@ impl Dtls {
     pub fn poll_transmit(&mut self) -> Option<BytesMut> {
         let message = self.endpoint.poll_transmit()?.message;
         // Its flight with the certificate begins with a handshake message that is no ClientHello.
-        self.finished_sent |=
-            message.first() == Some(&22) && message.get(4) == Some(&0) && message.get(13) != Some(&1);
+        self.finished_sent |= message.first() == Some(&22) && message.get(4) == Some(&0) && message.get(13) != Some(&1);
         Some(message)
     }
 
@@ -150,8 +149,7 @@ impl Dtls {
             SrtpProtectionProfile::Srtp_Aes128_Cm_Hmac_Sha1_80 => Profile::Cm,
             other => return Err(Error::Media(format!("the server chose SRTP profile {other:?}"))),
         };
-        let material =
-            state.export_keying_material(LABEL, &[], profile.keying_material_len()).map_err(media)?;
+        let material = state.export_keying_material(LABEL, &[], profile.keying_material_len()).map_err(media)?;
         let swapped = swap(material.as_ref()).ok_or_else(|| Error::Media("short keying material".into()))?;
         srtp::contexts(self.identity.provider.crypto(), profile, &swapped).map_err(media)
     }

@@ -8,12 +8,12 @@ use super::rtp::{self, Fixed};
 use super::stamp::Stamp;
 use super::vp8::{Frame, Shape, Vp8};
 use super::{MS, SECOND};
-use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha8Rng;
 use ramai_sfu::id::Ssrc;
 use ramai_sfu::params::{Extension, ExtensionMap};
 use ramai_sfu::rtp::rtcp::{Rtcp, SenderReport};
 use ramai_sfu::rtp::rtcp_write;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 use std::collections::VecDeque;
 
 /// Between sender reports.
@@ -231,6 +231,15 @@ impl Source {
     /// Its number in this run.
     pub fn publisher(&self) -> u32 {
         self.publisher
+    }
+
+    /// Sends nothing new from now on, but answers NACKs.
+    pub fn hush(&mut self) {
+        self.microphone = None;
+        for layer in &mut self.layers {
+            layer.next_frame = u64::MAX;
+            layer.queue.clear();
+        }
     }
 
     /// When [`Source::poll`] has something.

@@ -34,7 +34,8 @@ impl Stamp {
     /// Writes the stamp over the end of `payload`; does nothing if that is too short.
     pub fn write(&self, payload: &mut [u8]) {
         let Some(at) = payload.len().checked_sub(LEN) else { return };
-        let flags = u8::from(self.video) | u8::from(self.key) << 1 | u8::from(self.start) << 2 | u8::from(self.end) << 3;
+        let flags =
+            u8::from(self.video) | u8::from(self.key) << 1 | u8::from(self.start) << 2 | u8::from(self.end) << 3;
         let mut bytes = Vec::with_capacity(LEN);
         bytes.extend(MAGIC.to_be_bytes());
         bytes.extend(self.publisher.to_be_bytes());
@@ -83,7 +84,17 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_and_damage_is_seen() {
-        let stamp = Stamp { publisher: 7, video: true, layer: 2, key: true, start: true, end: false, frame: 9, packet: 80, sent: u64::MAX / 3 };
+        let stamp = Stamp {
+            publisher: 7,
+            video: true,
+            layer: 2,
+            key: true,
+            start: true,
+            end: false,
+            frame: 9,
+            packet: 80,
+            sent: u64::MAX / 3,
+        };
         let mut payload = vec![0xaa; 100];
         stamp.write(&mut payload);
         assert_eq!(Stamp::read(&payload), Some(stamp));

@@ -147,8 +147,8 @@ impl Vp8 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rand::SeedableRng;
     use ramai_sfu::rtp::vp8::parse;
+    use rand::SeedableRng;
 
     fn encoder() -> Vp8 {
         Vp8::new(CAMERA[2], ChaCha8Rng::seed_from_u64(1))

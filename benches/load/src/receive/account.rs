@@ -223,7 +223,10 @@ mod tests {
         account.poll(REORDER + RETRY, &mut ask);
         assert_eq!(ask, [13]);
         assert!(account.poll(GIVE_UP, &mut ask));
-        assert_eq!(account.counts(false), Counts { expected: 5, received: 4, lost: 1, recovered: 1, ..Counts::default() });
+        assert_eq!(
+            account.counts(false),
+            Counts { expected: 5, received: 4, lost: 1, recovered: 1, ..Counts::default() }
+        );
         // It comes after all.
         assert_eq!(account.received(GIVE_UP, 13, false).1, Arrival::Late);
         assert_eq!(account.counts(true).lost, 0);
@@ -250,7 +253,10 @@ mod tests {
     fn an_early_straggler_and_a_great_jump() {
         let mut account = Account::default();
         feed(&mut account, [100, 98]);
-        assert_eq!(account.counts(true), Counts { expected: 3, received: 2, lost: 1, reordered: 1, ..Counts::default() });
+        assert_eq!(
+            account.counts(true),
+            Counts { expected: 3, received: 2, lost: 1, reordered: 1, ..Counts::default() }
+        );
         feed(&mut account, [10_100]);
         let counts = account.counts(true);
         assert_eq!((counts.expected, counts.received, counts.lost), (10_003, 3, 10_000));

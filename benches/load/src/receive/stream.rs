@@ -225,7 +225,6 @@ impl Stream {
     }
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -236,7 +235,15 @@ mod tests {
     }
 
     fn stamp(layer: u8, packet: u32) -> Option<Option<Stamp>> {
-        Some(Some(Stamp { publisher: 4, video: true, layer, packet, key: packet == 0, start: true, ..Stamp::default() }))
+        Some(Some(Stamp {
+            publisher: 4,
+            video: true,
+            layer,
+            packet,
+            key: packet == 0,
+            start: true,
+            ..Stamp::default()
+        }))
     }
 
     #[test]

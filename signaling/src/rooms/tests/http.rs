@@ -99,10 +99,7 @@ fn a_player_gets_whom_it_names_in_that_order_and_nobody_sees_it() {
     let all = world.whep("all", &[], CHROMIUM_JOIN).unwrap();
     assert_eq!(senders(&world, &all.answer, "video"), ["a", "b", "c"]);
     // Picture and sound of one publisher are one stream, so that they play in sync.
-    assert_eq!(
-        tv.answer.matches("a=msid:").count(),
-        tv.answer.lines().filter(|l| l.starts_with("a=msid:") && l.contains("|camera ")).count()
-    );
+    assert_eq!(tv.answer.lines().filter(|l| l.starts_with("a=msid:") && l.contains("|camera ")).count(), 4);
 
     // What ends rests: its sections stay as they are, the session goes on.
     world.commands();
