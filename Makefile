@@ -50,10 +50,13 @@ fuzz: ## Feed the parsers random packets for a short while.
 test-browser: demo tests/browser/node_modules/.installed ## Test calls between real browsers through a real server.
 	scripts/setup-browsers.sh
 	cargo build --locked
-	cd tests/browser && RAMAI_BIN="$${CARGO_TARGET_DIR:-$(CURDIR)/target}/debug/ramai" npm test
+	cargo build --locked -p ramai-load
+	cd tests/browser && target="$${CARGO_TARGET_DIR:-$(CURDIR)/target}" && \
+		RAMAI_BIN="$$target/debug/ramai" RAMAI_LOAD_BIN="$$target/debug/ramai-load" npm test
 
 bench: ## Measure the hot path.
 	cargo bench --locked --workspace
+	scripts/instructions.sh
 
 fmt: ## Format everything.
 	cargo fmt --all

@@ -2,6 +2,7 @@
 
 use crate::Error;
 use crate::dialect::Protocol;
+use crate::media::descriptor::Codec;
 use crate::scenario::Scenario;
 use clap::Parser;
 use std::net::{IpAddr, SocketAddr};
@@ -52,6 +53,9 @@ pub struct Args {
     /// Simulcast layers of each camera, 0 to 3; 0 is no camera.
     #[arg(long, value_parser = clap::value_parser!(u8).range(0..=3))]
     pub layers: Option<u8>,
+    /// What video looks like.
+    #[arg(long, value_enum, default_value_t = Codec::Vp8)]
+    pub codec: Codec,
     /// Highest layer that receivers ask for: 0, 1 or 2.
     #[arg(long, value_parser = clap::value_parser!(u8).range(0..=2))]
     pub quality: Option<u8>,

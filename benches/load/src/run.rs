@@ -3,7 +3,7 @@
 use crate::Error;
 use crate::args::{Args, Target};
 use crate::dialect::{self, Common, Dialect, Life};
-use crate::engine::{Engine, Handle};
+use crate::engine::{Clock, Engine, Handle};
 use crate::report::document::{Document, Joins, Material, Moment};
 use crate::report::percentile::Percentiles;
 use crate::report::process::Sample;
@@ -129,7 +129,7 @@ impl<'a> Conductor<'a> {
     /// Starts a participant's task; dropping what is returned asks it to leave.
     fn seat(&self, planned: Planned, first: bool, dialect: std::sync::Arc<dyn Dialect>) -> oneshot::Sender<()> {
         let (leave, left) = oneshot::channel();
-        let (tell, clock, begun) = (self.tell.clone(), self.engine.clock, self.begun);
+        let (tell, begun) = (self.tell.clone(), self.begun);
         tokio::spawn(async move {
             let Planned { seat, at, until } = planned;
             let mut left = left;
@@ -139,7 +139,7 @@ impl<'a> Conductor<'a> {
             }
             let (go, gone) = oneshot::channel();
             let (joined, is_in) = oneshot::channel();
-            let set_out = clock.now();
+            let set_out = Clock::now();
             let mut life = dialect.attend(seat, Life { joined, leave: gone, begun: set_out });
             let mut is_in = Some(is_in);
             let mut go = Some(go);
@@ -152,7 +152,7 @@ impl<'a> Conductor<'a> {
                         is_in = None;
                         if joined {
                             was_in = true;
-                            let _ = tell.send(News::Joined { first, took: clock.now().saturating_sub(set_out) });
+                            let _ = tell.send(News::Joined { first, took: Clock::now().saturating_sub(set_out) });
                         }
                     }
                     _ = &mut left, if !asked => { asked = true; go = None; }

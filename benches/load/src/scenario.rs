@@ -3,7 +3,7 @@
 use crate::Error;
 use crate::args::Args;
 use crate::dialect::{Protocol, Publish, Seat, View};
-use crate::media::vp8::CAMERA;
+use crate::media::encoder::CAMERA;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::time::Duration;
@@ -132,7 +132,7 @@ impl Scenario {
             number += 1;
             // A single encoding is the largest.
             let layers = CAMERA.iter().skip(if layers == 1 { 2 } else { 0 }).take(layers.into()).copied().collect();
-            let publish = Publish { number, talk: Some(n.talk), layers };
+            let publish = Publish { number, talk: Some(n.talk), layers, codec: args.codec };
             Seat {
                 room: room.clone(),
                 identity: format!("publisher-{number}"),

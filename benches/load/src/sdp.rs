@@ -2,6 +2,7 @@
 
 use crate::Error;
 use crate::engine::{Incoming, Kind, Remote};
+use crate::media::descriptor::Codec;
 use crate::media::source::LayerParams;
 use ramai_sfu::params::{Extension, ExtensionMap, Fingerprint, IceCredentials};
 use rustc_hash::FxHashMap;
@@ -10,10 +11,6 @@ use std::net::{IpAddr, SocketAddr};
 
 /// Payload type of Opus in our offers.
 pub const OPUS: u8 = 111;
-/// Payload type of VP8 in our offers.
-pub const VP8: u8 = 96;
-/// Payload type of its retransmissions in our offers.
-pub const RTX: u8 = 97;
 
 /// The extensions of our offers. One map serves all sections of a BUNDLE group.
 const EXTENSIONS: [(u8, Extension); 6] = [
@@ -36,7 +33,9 @@ pub fn extensions() -> ExtensionMap {
 
 /// What payload types carry in our offers.
 pub fn kinds() -> FxHashMap<u8, Kind> {
-    [(OPUS, Kind::Audio), (VP8, Kind::Video), (RTX, Kind::Repair)].into_iter().collect()
+    let video = Codec::ALL.into_iter().map(Codec::payload_types);
+    let video = video.flat_map(|(pt, rtx)| [(pt, Kind::Video), (rtx, Kind::Repair)]);
+    video.chain([(OPUS, Kind::Audio)]).collect()
 }
 
 /// Which way a section of our offer flows.
@@ -52,6 +51,8 @@ pub enum Flow {
         ssrc: u32,
         /// Of video, lowest first; several are simulcast.
         layers: Vec<LayerParams>,
+        /// Of video.
+        codec: Codec,
     },
 }
 
@@ -70,7 +71,14 @@ pub fn offer(sections: &[Section], local: &IceCredentials, fingerprint: &Fingerp
     let mut sdp = head(version, &mids);
     for (mid, section) in mids.iter().zip(sections) {
         let kind = if section.video { "video" } else { "audio" };
-        let formats = if section.video { format!("{VP8} {RTX}") } else { OPUS.to_string() };
+        // We send one codec and take them all.
+        let codecs = match &section.flow {
+            _ if !section.video => Vec::new(),
+            Flow::Send { codec, .. } => vec![*codec],
+            Flow::Receive => Codec::ALL.to_vec(),
+        };
+        let formats: Vec<String> = codecs.iter().map(|c| c.payload_types()).map(|(a, b)| format!("{a} {b}")).collect();
+        let formats = if section.video { formats.join(" ") } else { OPUS.to_string() };
         media(&mut sdp, kind, "UDP/TLS/RTP/SAVPF", &formats, mid, local, fingerprint, "actpass");
         for (id, extension) in EXTENSIONS {
             if section.video != (extension == Extension::AudioLevel) {
@@ -80,19 +88,24 @@ pub fn offer(sections: &[Section], local: &IceCredentials, fingerprint: &Fingerp
         line(&mut sdp, if matches!(section.flow, Flow::Receive) { "recvonly" } else { "sendonly" });
         line(&mut sdp, "rtcp-mux");
         line(&mut sdp, "rtcp-rsize");
-        if section.video {
-            line(&mut sdp, &format!("rtpmap:{VP8} VP8/90000"));
+        for codec in codecs {
+            let (pt, rtx) = codec.payload_types();
+            line(&mut sdp, &format!("rtpmap:{pt} {}/90000", codec.name()));
             for feedback in ["goog-remb", "transport-cc", "ccm fir", "nack", "nack pli"] {
-                line(&mut sdp, &format!("rtcp-fb:{VP8} {feedback}"));
+                line(&mut sdp, &format!("rtcp-fb:{pt} {feedback}"));
             }
-            line(&mut sdp, &format!("rtpmap:{RTX} rtx/90000"));
-            line(&mut sdp, &format!("fmtp:{RTX} apt={VP8}"));
-        } else {
+            if codec == Codec::Vp9 {
+                line(&mut sdp, &format!("fmtp:{pt} profile-id=0"));
+            }
+            line(&mut sdp, &format!("rtpmap:{rtx} rtx/90000"));
+            line(&mut sdp, &format!("fmtp:{rtx} apt={pt}"));
+        }
+        if !section.video {
             line(&mut sdp, &format!("rtpmap:{OPUS} opus/48000/2"));
             line(&mut sdp, &format!("rtcp-fb:{OPUS} transport-cc"));
             line(&mut sdp, &format!("fmtp:{OPUS} minptime=10;useinbandfec=1;usedtx=1"));
         }
-        if let Flow::Send { track, ssrc, layers } = &section.flow {
+        if let Flow::Send { track, ssrc, layers, .. } = &section.flow {
             sending(&mut sdp, track, *ssrc, layers);
         }
     }
@@ -340,7 +353,7 @@ fn candidate(value: &str) -> Option<SocketAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::media::vp8::CAMERA;
+    use crate::media::encoder::CAMERA;
 
     fn local() -> IceCredentials {
         IceCredentials { ufrag: "ours".into(), pwd: "ours-ours-ours-ours-ours".into() }
@@ -351,8 +364,11 @@ mod tests {
         let layers =
             CAMERA.iter().zip(1..).map(|(s, n)| LayerParams { shape: *s, ssrc: n, rtx_ssrc: n + 10 }).collect();
         let sections = [
-            Section { video: false, flow: Flow::Send { track: "mic".into(), ssrc: 7, layers: vec![] } },
-            Section { video: true, flow: Flow::Send { track: "cam".into(), ssrc: 0, layers } },
+            Section {
+                video: false,
+                flow: Flow::Send { track: "mic".into(), ssrc: 7, layers: vec![], codec: Codec::Vp8 },
+            },
+            Section { video: true, flow: Flow::Send { track: "cam".into(), ssrc: 0, layers, codec: Codec::Vp8 } },
             Section { video: true, flow: Flow::Receive },
         ];
         let text = offer(&sections, &local(), &Fingerprint([0xab; 32]), 2);

@@ -2,6 +2,8 @@
 //!
 //! The server is the `ramai` beside this test's own build, or the one that `RAMAI_BIN` names; without it the tests say so and end.
 
+#![allow(clippy::expect_used, reason = "a test's own steps may fail it")]
+
 use clap::Parser;
 use ramai_load::args::Args;
 use ramai_load::lossy::{Faults, Proxy};
@@ -26,8 +28,9 @@ fn program() -> Option<PathBuf> {
 /// A short run against `server` with more arguments.
 async fn load(server: &Server, more: &[&str]) -> Document {
     let (url, pid) = (format!("http://{}", server.http()), server.process().id().to_string());
-    let fixed = ["ramai-load", "--url", &url, "--server-pid", &pid, "--quiet", "--duration", "3s", "--settle", "1s"];
-    let args = Args::parse_from(fixed.iter().chain(more));
+    let fixed = ["ramai-load", "--url", &url, "--server-pid", &pid, "--quiet", "--settle", "1s"];
+    let short: &[&str] = if more.contains(&"--duration") { &[] } else { &["--duration", "3s"] };
+    let args = Args::parse_from(fixed.iter().chain(short).chain(more));
     let target = args.target().expect("a target");
     let plan = args.scenario.plan(&args).expect("a plan");
     run::run(&args, &target, plan).await.expect("a run")
@@ -66,6 +69,36 @@ async fn three_meet_in_each_dialect_and_everything_arrives() {
         assert_eq!(document.pictures.freezes, 0);
         assert_eq!(document.checked.packets, document.packets.all.received, "all were decrypted");
         assert!(document.server.is_some_and(|s| s.cpu_us_per_packet > 0.0 && s.rss_end > 0));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_leaves_in_order_breaks_nothing() {
+    let Some(server) = server().await else { return };
+    let coming_and_going = ["--scenario", "churn", "--participants", "3", "--duration", "14s", "--check-share", "1"];
+    let document = load(&server, &coming_and_going).await;
+    assert_eq!(document.failures, Vec::<String>::new(), "{document:#?}");
+    assert!(document.joins.joined > 3 && document.pictures.freezes == 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broadcast_goes_in_by_whip_and_out_by_whep() {
+    let Some(server) = server().await else { return };
+    let one_to_three = ["--dialect", "whip", "--participants", "3", "--check-share", "1"];
+    let document = load(&server, &[&one_to_three[..], &STRICT].concat()).await;
+    assert_eq!(document.failures, Vec::<String>::new(), "{document:#?}");
+    assert_eq!((document.joins.joined, document.streams.negotiated, document.streams.silent), (4, 6, 0));
+    assert!(document.pictures.frames > 3 * 85 && document.pictures.freezes == 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn other_codecs_are_taken_for_what_they_look_like() {
+    let Some(server) = server().await else { return };
+    for codec in ["vp9", "av1"] {
+        let document = load(&server, &[&MEETING[..], &["--codec", codec], &STRICT].concat()).await;
+        assert_eq!(document.failures, Vec::<String>::new(), "{codec}: {document:#?}");
+        // From the lowest layer to the best, once for each camera at each receiver.
+        assert!(document.pictures.frames > 6 * 85 && document.pictures.freezes == 0);
     }
 }
 

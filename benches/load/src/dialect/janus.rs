@@ -5,12 +5,12 @@
 
 use super::http::{Ask, ask};
 use super::tracks::Tracks;
-use super::{Attendance, Common, Dialect, Life, Link, PATIENCE, Seat};
+use super::{Attendance, Common, Dialect, Life, Link, PATIENCE, Seat, View};
 use crate::Error;
 use crate::sdp::{self, Description};
 use hyper::Method;
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// A long poll ends by itself after 30 s.
@@ -107,12 +107,14 @@ async fn live(common: &Common, seat: &Seat, life: Life, session: &Session) -> Re
     });
     if let Some(tracks) = &tracks {
         let offer = sdp::offer(&tracks.sections(), &up.port.local, &common.engine.identity.fingerprint, 1);
+        // Left the choice, Janus would begin the handshake itself; we can only do that.
+        let offer = offer.replace("a=setup:actpass", "a=setup:active");
         join["body"]["request"] = json!("joinandconfigure");
         join["jsep"] = json!({ "type": "offer", "sdp": offer });
     }
     session.say(&publisher_path, join).await?;
     let mut joined = Some(joined);
-    let (mut feeds, mut down) = (BTreeSet::new(), None::<(u64, String, Link)>);
+    let (mut feeds, mut down) = (Feeds::default(), None::<(u64, String, Link)>);
     let mut told = false;
     let late = tokio::time::sleep(PATIENCE);
     tokio::pin!(late);
@@ -144,17 +146,14 @@ async fn live(common: &Common, seat: &Seat, life: Life, session: &Session) -> Re
                     up.port.publish(tracks.source(theirs.extensions))?;
                 }
                 told |= data["videoroom"] == "joined";
-                let new: Vec<u64> =
-                    data["publishers"].as_array().into_iter().flatten().filter_map(|p| p["id"].as_u64()).collect();
-                let new: Vec<u64> = new
-                    .into_iter()
-                    .filter(|id| feeds.len() < seat.view.visible.max(seat.view.audible) && feeds.insert(*id))
-                    .collect();
-                if !new.is_empty() {
-                    subscribe(common, session, room, &new, &mut down).await?;
+                let wanted = feeds.choose(&data["publishers"], &seat.view);
+                if !wanted.is_empty() {
+                    subscribe(common, session, room, wanted, &mut down).await?;
                 }
                 for gone in [&data["unpublished"], &data["leaving"]] {
-                    gone.as_u64().map(|id| feeds.remove(&id));
+                    if let Some(feed) = gone.as_u64() {
+                        feeds.taken.remove(&feed);
+                    }
                 }
             } else if let (Some((_, path, link)), Some(sdp)) = (&mut down, event["jsep"]["sdp"].as_str()) {
                 let theirs = Description::parse(sdp)?;
@@ -171,15 +170,46 @@ async fn live(common: &Common, seat: &Seat, life: Life, session: &Session) -> Re
     }
 }
 
+/// Publishers that are subscribed to.
+#[derive(Debug, Default)]
+struct Feeds {
+    /// By feed: microphones and cameras of it that we receive.
+    taken: BTreeMap<u64, (usize, usize)>,
+}
+
+impl Feeds {
+    /// What to subscribe to of publishers that are new, as far as the view goes.
+    fn choose(&mut self, publishers: &Value, view: &View) -> Vec<Value> {
+        let mut wanted = Vec::new();
+        for publisher in publishers.as_array().into_iter().flatten() {
+            let Some(feed) = publisher["id"].as_u64().filter(|feed| !self.taken.contains_key(feed)) else { continue };
+            let mut own = (0, 0);
+            for stream in publisher["streams"].as_array().into_iter().flatten() {
+                let (ears, eyes) = self.taken.values().fold(own, |sum, taken| (sum.0 + taken.0, sum.1 + taken.1));
+                let (room, count) = match stream["type"].as_str() {
+                    Some("audio") => (ears < view.audible, &mut own.0),
+                    Some("video") => (eyes < view.visible, &mut own.1),
+                    _ => continue,
+                };
+                if room {
+                    *count += 1;
+                    wanted.push(json!({ "feed": feed, "mid": stream["mid"] }));
+                }
+            }
+            self.taken.insert(feed, own);
+        }
+        wanted
+    }
+}
+
 /// Asks for the tracks of publishers, on the handle for receiving, which the first time is made.
 async fn subscribe(
     common: &Common,
     session: &Session,
     room: u64,
-    feeds: &[u64],
+    streams: Vec<Value>,
     down: &mut Option<(u64, String, Link)>,
 ) -> Result<(), Error> {
-    let streams: Vec<Value> = feeds.iter().map(|feed| json!({ "feed": feed })).collect();
     let first = down.is_none();
     if first {
         let (id, path) = session.attach().await?;
@@ -199,5 +229,25 @@ async fn wait(down: &mut Option<(u64, String, Link)>) -> Result<(), Error> {
     match down {
         Some((_, _, link)) => link.wait().await,
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn so_much_is_subscribed_as_the_view_holds() {
+        let mut feeds = Feeds::default();
+        let publisher = |id: u64| json!({ "id": id, "streams": [{ "type": "audio", "mid": "0" }, { "type": "video", "mid": "1" }] });
+        let view = View { audible: 10, visible: 1, quality: 2 };
+        let wanted = feeds.choose(&json!([publisher(7), publisher(8)]), &view);
+        let expected = [("7", "0"), ("7", "1"), ("8", "0")];
+        let got: Vec<(String, &str)> =
+            wanted.iter().map(|w| (w["feed"].to_string(), w["mid"].as_str().unwrap())).collect();
+        assert_eq!(got, expected.map(|(feed, mid)| (feed.to_owned(), mid)));
+        assert!(feeds.choose(&json!([publisher(7)]), &view).is_empty(), "known already");
+        feeds.taken.remove(&7);
+        assert_eq!(feeds.choose(&json!([publisher(9)]), &view).len(), 2);
     }
 }

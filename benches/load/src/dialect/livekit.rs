@@ -154,6 +154,10 @@ impl Session {
 
     /// Leaves, and waits until the server closes: media ends only then, as with a client that leaves in order.
     async fn say_goodbye(&mut self) {
+        for link in std::iter::once(&self.up).chain(&self.down) {
+            // An engine that has ended counts nothing any more.
+            let _ = link.port.leaving();
+        }
         // The server may have closed already: gone is gone.
         let _ = self.send(Request::Leave(LeaveRequest::default())).await;
         let closed = async { while let Some(Ok(_)) = self.socket.next().await {} };

@@ -9,7 +9,8 @@ mod whip;
 
 use crate::Error;
 use crate::engine::{Handle, Port};
-use crate::media::vp8::Shape;
+use crate::media::descriptor::Codec;
+use crate::media::encoder::Shape;
 use crate::sdp::Description;
 use crate::token::Signer;
 use std::net::{IpAddr, SocketAddr};
@@ -39,6 +40,8 @@ pub struct Publish {
     pub talk: Option<f64>,
     /// Encodings of its camera, lowest first; empty without camera.
     pub layers: Vec<Shape>,
+    /// What the camera's packets look like.
+    pub codec: Codec,
 }
 
 /// What a participant wants to receive.

@@ -24,7 +24,7 @@ impl Tracks {
         let alone = publish.layers.len() == 1;
         let layers = publish.layers.iter().zip((1..).step_by(2)).map(|(shape, n)| {
             // A single encoding needs no rid.
-            let shape = crate::media::vp8::Shape { rid: shape.rid.filter(|_| !alone), ..*shape };
+            let shape = crate::media::encoder::Shape { rid: shape.rid.filter(|_| !alone), ..*shape };
             LayerParams { shape, ssrc: base + n, rtx_ssrc: base + n + 1 }
         });
         Some(Self { layers: layers.collect(), seed: seat.seed, publish })
@@ -54,9 +54,9 @@ impl Tracks {
     /// One section for each.
     pub fn sections(&self) -> Vec<Section> {
         let [microphone, camera] = self.ids();
-        let ssrc = Self::base(&self.publish);
-        let audio = microphone.map(|track| Flow::Send { track, ssrc, layers: Vec::new() });
-        let video = camera.map(|track| Flow::Send { track, ssrc, layers: self.layers.clone() });
+        let (ssrc, codec) = (Self::base(&self.publish), self.publish.codec);
+        let audio = microphone.map(|track| Flow::Send { track, ssrc, layers: Vec::new(), codec });
+        let video = camera.map(|track| Flow::Send { track, ssrc, layers: self.layers.clone(), codec });
         let audio = audio.map(|flow| Section { video: false, flow });
         audio.into_iter().chain(video.map(|flow| Section { video: true, flow })).collect()
     }
@@ -72,8 +72,9 @@ impl Tracks {
         });
         let video = (!self.layers.is_empty()).then(|| VideoParams {
             mid: mids.next().unwrap_or_default(),
-            pt: sdp::VP8,
-            rtx: Some(sdp::RTX),
+            codec: self.publish.codec,
+            pt: self.publish.codec.payload_types().0,
+            rtx: Some(self.publish.codec.payload_types().1),
             layers: self.layers.clone(),
         });
         SourceParams { publisher: self.publish.number, seed: self.seed, extensions, audio, video }

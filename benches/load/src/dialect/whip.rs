@@ -26,15 +26,18 @@ impl Dialect for Whip {
             let token = common.signer.mint(&seat.room, &seat.identity)?;
             let mut legs = Vec::new();
             if let Some(tracks) = Tracks::of(&seat) {
-                let leg = Leg::open(&common, &seat, life.begun, &token, "/whip", &tracks.sections()).await?;
+                let leg = Leg::open(&common, &seat, life.begun, token.clone(), "/whip", &tracks.sections()).await?;
                 leg.link.port.publish(tracks.source(sdp::extensions()))?;
                 legs.push(leg);
             }
             let (ears, eyes) = (seat.view.audible.min(MAX_SECTIONS), seat.view.visible.min(MAX_SECTIONS));
             if ears + eyes > 0 {
                 let receive = |video| Section { video, flow: Flow::Receive };
+                // Who publishes too is a second participant here: the protocols know nothing of each other.
+                let identity = format!("{}-view", seat.identity);
+                let token = common.signer.mint(&seat.room, &identity)?;
                 let sections: Vec<Section> = (0..ears + eyes).map(|n| receive(n >= ears)).collect();
-                legs.push(Leg::open(&common, &seat, life.begun, &token, "/whep", &sections).await?);
+                legs.push(Leg::open(&common, &seat, life.begun, token, "/whep", &sections).await?);
             }
             for leg in &mut legs {
                 leg.link.wait().await?;
@@ -44,8 +47,9 @@ impl Dialect for Whip {
             // Sent or dropped: both mean to leave.
             let _ = life.leave.await;
             for leg in legs {
+                leg.link.port.leaving()?;
                 let mut delete = Ask::new(Method::DELETE, &leg.resource);
-                delete.token = Some(&token);
+                delete.token = Some(&leg.token);
                 ask(&common.server, delete).await?;
             }
             Ok(())
@@ -57,6 +61,7 @@ impl Dialect for Whip {
 struct Leg {
     link: Link,
     resource: String,
+    token: String,
 }
 
 impl Leg {
@@ -64,14 +69,14 @@ impl Leg {
         common: &Common,
         seat: &Seat,
         begun: u64,
-        token: &str,
+        token: String,
         endpoint: &str,
         sections: &[Section],
     ) -> Result<Self, Error> {
         let mut link = Link::new(&common.engine);
         let offer = sdp::offer(sections, &link.port.local, &common.engine.identity.fingerprint, 1);
         let mut post = Ask::new(Method::POST, endpoint);
-        (post.token, post.body) = (Some(token), Some(("application/sdp", offer)));
+        (post.token, post.body) = (Some(token.as_str()), Some(("application/sdp", offer)));
         let answer = ask(&common.server, post).await?;
         if answer.status != 201 {
             return Err(Error::Refused(answer.status, answer.body));
@@ -83,6 +88,6 @@ impl Leg {
             None => location,
         };
         link.apply(common, seat, begun, &Description::parse(&answer.body)?)?;
-        Ok(Self { link, resource })
+        Ok(Self { link, resource, token })
     }
 }

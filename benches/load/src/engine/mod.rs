@@ -67,7 +67,8 @@ pub struct Incoming {
     pub rtx: Option<u32>,
 }
 
-/// Wall clock and monotonic clock, tied together once, so that neither jumps.
+/// Wall clock and monotonic clock, tied together at one moment. Arrivals come in wall-clock time from the kernel, timers of
+/// DTLS want instants. The engine ties them anew in each round, so that they don't drift apart over hours.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
     wall: u64,
@@ -78,23 +79,27 @@ impl Clock {
     /// Ties them together now.
     #[must_use]
     pub fn new() -> Self {
-        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos() as u64;
-        Self { wall, instant: Instant::now() }
+        Self { wall: Self::now(), instant: Instant::now() }
     }
 
     /// Now, in nanoseconds of wall-clock time.
-    pub fn now(&self) -> u64 {
-        self.nanos(Instant::now())
+    pub fn now() -> u64 {
+        SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos() as u64
     }
 
     /// An instant in nanoseconds.
     pub fn nanos(&self, at: Instant) -> u64 {
-        self.wall + at.saturating_duration_since(self.instant).as_nanos() as u64
+        let after = at.saturating_duration_since(self.instant).as_nanos() as u64;
+        let before = self.instant.saturating_duration_since(at).as_nanos() as u64;
+        self.wall.saturating_add(after).saturating_sub(before)
     }
 
     /// Nanoseconds as an instant.
     pub fn instant(&self, nanos: u64) -> Instant {
-        self.instant + Duration::from_nanos(nanos.saturating_sub(self.wall))
+        match nanos.checked_sub(self.wall) {
+            Some(after) => self.instant + Duration::from_nanos(after),
+            None => self.instant.checked_sub(Duration::from_nanos(self.wall - nanos)).unwrap_or(self.instant),
+        }
     }
 }
 
@@ -108,6 +113,7 @@ enum Command {
     Connect { id: u64, local: IceCredentials, remote: Remote, begun: u64, checked: bool, opened: Opened },
     Receive { id: u64, extensions: ExtensionMap, kinds: FxHashMap<u8, Kind>, streams: Vec<Incoming> },
     Publish { id: u64, params: Box<SourceParams> },
+    Leaving { id: u64 },
     Close { id: u64 },
     Restart,
     Hush,
@@ -121,8 +127,6 @@ pub struct Handle {
     ids: Arc<AtomicU64>,
     /// What all peers show.
     pub identity: Identity,
-    /// The engine's time.
-    pub clock: Clock,
 }
 
 /// One peer connection; dropped, it is closed.
@@ -156,8 +160,8 @@ impl Engine {
     /// If there is no cryptography, no epoll or no thread.
     pub fn start() -> Result<(Handle, JoinHandle<()>), Error> {
         let (commands, receiver) = mpsc::channel();
-        let (identity, clock) = (Identity::generate()?, Clock::new());
-        let handle = Handle { commands, ids: Arc::new(AtomicU64::new(1)), identity: identity.clone(), clock };
+        let identity = Identity::generate()?;
+        let handle = Handle { commands, ids: Arc::new(AtomicU64::new(1)), identity: identity.clone() };
         let (epoll, latency) =
             (Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).map_err(std::io::Error::from)?, Latency::new()?);
         let thread = std::thread::Builder::new().name("load-engine".into()).spawn(move || {
@@ -165,7 +169,7 @@ impl Engine {
                 epoll,
                 commands: receiver,
                 identity,
-                clock,
+                clock: Clock::new(),
                 peers: FxHashMap::default(),
                 // Its control buffers hold raw pointers: it is made where it stays.
                 receiver: Receiver::default(),
@@ -193,7 +197,8 @@ impl Engine {
                     Err(mpsc::TryRecvError::Disconnected) => return,
                 }
             }
-            let now = self.clock.nanos(begun);
+            self.clock = Clock::new();
+            let now = Clock::now();
             for (due, peer) in self.peers.values_mut() {
                 if *due <= now {
                     peer.tick(now, &self.clock, self.hushed.is_some());
@@ -212,7 +217,7 @@ impl Engine {
         for event in events.iter().take(ready) {
             let Some((due, peer)) = self.peers.get_mut(&event.data()) else { continue };
             let socket = peer.socket.clone();
-            let now = self.clock.now();
+            let now = Clock::now();
             for _ in 0..BATCHES {
                 let (clock, latency) = (&self.clock, &mut self.latency);
                 let read = self.receiver.receive(&socket, now, |at, datagram| {
@@ -232,7 +237,7 @@ impl Engine {
     }
 
     fn command(&mut self, command: Command) {
-        let now = self.clock.now();
+        let now = Clock::now();
         match command {
             Command::Connect { id, local, remote, begun, checked, opened } => {
                 let any: IpAddr = match remote.address {
@@ -263,6 +268,11 @@ impl Engine {
                 if let Some((due, peer)) = self.peers.get_mut(&id) {
                     peer.publish(Source::new(*params, now));
                     *due = 0;
+                }
+            }
+            Command::Leaving { id } => {
+                if let Some((_, peer)) = self.peers.get_mut(&id) {
+                    peer.leaving();
                 }
             }
             Command::Close { id } => {
@@ -397,6 +407,14 @@ impl Port {
         streams: Vec<Incoming>,
     ) -> Result<(), Error> {
         self.handle.send(Command::Receive { id: self.id, extensions, kinds, streams })
+    }
+
+    /// The participant is about to leave: from now on it is no failure if the server closes the connection.
+    ///
+    /// # Errors
+    /// If the engine has ended.
+    pub fn leaving(&self) -> Result<(), Error> {
+        self.handle.send(Command::Leaving { id: self.id })
     }
 
     /// What is sent from now on.

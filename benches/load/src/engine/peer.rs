@@ -64,6 +64,7 @@ pub struct Peer {
     out: Vec<u8>,
     ask: Vec<u16>,
     failed: Option<String>,
+    leaving: bool,
 }
 
 /// What a peer is made from.
@@ -109,7 +110,13 @@ impl Peer {
             out: Vec::new(),
             ask: Vec::new(),
             failed: None,
+            leaving: false,
         }
+    }
+
+    /// From now on the server may close it.
+    pub fn leaving(&mut self) {
+        self.leaving = true;
     }
 
     /// From now on it publishes.
@@ -243,6 +250,7 @@ impl Peer {
         match self.opened.take() {
             // Nobody listens any more if the participant has left meanwhile.
             Some(opened) => drop(opened.send(Err(error.to_string()))),
+            None if self.leaving => {}
             None => self.failed = Some(error.to_string()),
         }
     }
@@ -291,12 +299,13 @@ impl Peer {
             self.next_nack = u64::MAX;
             self.out.clear();
             for stream in self.streams.values_mut().filter(|s| s.needs_poll()) {
+                self.ask.clear();
                 stream.poll(now, self.own, &mut self.ask, &mut self.out);
+                self.wire.nacked += self.ask.len() as u64;
                 if stream.needs_poll() {
                     self.next_nack = now + NACK;
                 }
             }
-            self.wire.nacked += self.ask.len() as u64;
             self.seal_and_send_rtcp();
         }
         let instant = clock.instant(now);

@@ -3,10 +3,11 @@
 //! Inputs are [`Source::poll`] at [`Source::due`], and [`Source::handle_rtcp`]. Time is nanoseconds of wall-clock time, an argument.
 
 use super::cache::Cache;
+use super::descriptor::Codec;
+use super::encoder::{Encoder, Frame, Shape};
 use super::opus::Opus;
 use super::rtp::{self, Fixed};
 use super::stamp::Stamp;
-use super::vp8::{Frame, Shape, Vp8};
 use super::{MS, SECOND};
 use ramai_sfu::id::Ssrc;
 use ramai_sfu::params::{Extension, ExtensionMap};
@@ -56,6 +57,8 @@ pub struct LayerParams {
 pub struct VideoParams {
     /// Its media section.
     pub mid: String,
+    /// What it looks like.
+    pub codec: Codec,
     /// Payload type of the codec.
     pub pt: u8,
     /// Payload type of its retransmissions.
@@ -148,7 +151,7 @@ struct Layer {
     index: u8,
     stream: Stream,
     rtx: Option<Stream>,
-    encoder: Vp8,
+    encoder: Encoder,
     next_frame: u64,
     next_packet: u64,
     /// Frames on their way out: frame, timestamp, packets that are out.
@@ -196,7 +199,7 @@ impl Source {
                 index: index as u8,
                 stream: Stream::new(layer.ssrc, video.pt, 90_000, &mut rng),
                 rtx: video.rtx.map(|pt| Stream::new(layer.rtx_ssrc, pt, 90_000, &mut rng)),
-                encoder: Vp8::new(layer.shape, ChaCha8Rng::seed_from_u64(rng.random())),
+                encoder: Encoder::new(video.codec, layer.shape, ChaCha8Rng::seed_from_u64(rng.random())),
                 next_frame: now + offset,
                 next_packet: now,
                 queue: VecDeque::new(),
@@ -447,7 +450,7 @@ fn retransmit(
 
 #[cfg(test)]
 mod tests {
-    use super::super::vp8::CAMERA;
+    use super::super::encoder::CAMERA;
     use super::*;
     use bytes::Bytes;
     use ramai_sfu::rtp::{Packet, rtcp};
@@ -465,7 +468,13 @@ mod tests {
                 seed: 1,
                 extensions,
                 audio: Some(AudioParams { mid: "0".into(), pt: 111, ssrc: 9, talk: 1.0 }),
-                video: Some(VideoParams { mid: "1".into(), pt: 96, rtx: Some(97), layers: layers.collect() }),
+                video: Some(VideoParams {
+                    mid: "1".into(),
+                    codec: Codec::Vp8,
+                    pt: 96,
+                    rtx: Some(97),
+                    layers: layers.collect(),
+                }),
             },
             0,
         )

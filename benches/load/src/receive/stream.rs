@@ -131,14 +131,15 @@ impl Stream {
         self.report = Some((report.ntp, now));
     }
 
-    /// Appends NACK and PLI to `buf` where they are due.
+    /// Appends NACK and PLI to `buf` where they are due; `ask` must be empty and has the numbers asked for afterwards.
     pub fn poll(&mut self, now: u64, from: Ssrc, ask: &mut Vec<u16>, buf: &mut Vec<u8>) {
         if self.account.has_holes() {
-            ask.clear();
             let gave_up = self.account.poll(now, ask);
-            if self.video {
-                rtcp_write::nack(from, Ssrc(self.ssrc), ask.iter().copied(), buf);
+            if !self.video {
+                // Nobody waits for speech to be sent again.
+                ask.clear();
             }
+            rtcp_write::nack(from, Ssrc(self.ssrc), ask.iter().copied(), buf);
             if gave_up && self.video {
                 self.frames.skip(now);
                 self.needs_key = true;
@@ -277,6 +278,7 @@ mod tests {
         stream.poll(10 * MS, Ssrc(1), &mut ask, &mut wire);
         assert!(matches!(parse(&wire).next(), Some(Rtcp::Nack { media: Ssrc(9), missing }) if missing.eq([2])));
         wire.clear();
+        ask.clear();
         stream.poll(2_000 * MS, Ssrc(1), &mut ask, &mut wire);
         assert_eq!(parse(&wire).collect::<Vec<_>>(), [Rtcp::Pli { media: Ssrc(9) }]);
     }

@@ -45,6 +45,10 @@ pub fn judge(document: &Document, expect: &Expect) -> Vec<String> {
     if all.received == 0 {
         failures.push("nothing was received".into());
     }
+    if document.tool.own_drops > 0 {
+        let drops = document.tool.own_drops;
+        failures.push(format!("this tool was too slow: {drops} datagrams were dropped at its own sockets"));
+    }
     if document.streams.silent > 0 {
         failures.push(format!("{} of {} tracks never flowed", document.streams.silent, document.streams.negotiated));
     }
@@ -132,6 +136,7 @@ mod tests {
         one(|m| m.joins.failed = 1, "joins failed");
         one(|m| m.last.broken = 1, "broke");
         one(|m| m.last.video = Counts::default(), "nothing");
+        one(|m| m.end.measured.own_drops = 1, "too slow");
         one(|m| m.last.streams.silent = 1, "never flowed");
         one(|m| m.last.checked.damaged = 1, "damaged");
     }
