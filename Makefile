@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo build run test test-rust test-demo test-browser fuzz bench fmt lint deny clean
+.PHONY: bench-side-by-side help setup demo build run test test-rust test-demo test-browser fuzz bench fmt lint deny clean
 
 # How long each fuzz target runs in `make test`, in seconds.
 FUZZ_SECONDS ?= 20
@@ -57,6 +57,12 @@ test-browser: demo tests/browser/node_modules/.installed ## Test calls between r
 bench: ## Measure the hot path.
 	cargo bench --locked --workspace
 	scripts/instructions.sh
+
+bench-side-by-side: ## Measure the same load on Ramai and on Janus (installs Debian's package), and write docs/CAPACITY.md.
+	scripts/setup-janus.sh
+	$(MAKE) --no-print-directory build
+	cargo build --locked --release -p ramai-load
+	benches/side-by-side/run.py $(ARGS)
 
 fmt: ## Format everything.
 	cargo fmt --all

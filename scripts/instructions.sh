@@ -26,7 +26,8 @@ if ! command -v valgrind >/dev/null; then
     "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends valgrind >/dev/null
 fi
 
-program=$(cargo bench --locked --quiet -p ramai-sfu --bench instructions --no-run --message-format=json |
+# The whole workspace is named so that dependencies are built as `cargo bench --workspace` builds them: once.
+program=$(cargo bench --locked --quiet --workspace --bench instructions --no-run --message-format=json |
     sed -n 's/.*"executable":"\([^"]*\/instructions-[^"]*\)".*/\1/p' | tail -n1)
 [ -x "$program" ] || { echo "cargo built no such program" >&2; exit 1; }
 

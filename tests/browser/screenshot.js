@@ -51,6 +51,11 @@ async function take(who, others, path) {
     await who.until(`${other.name} is sharp`, 60_000, sharp, other.identity);
   }
   await who.until('the own camera', 10_000, (me) => window.__story.pixels(me, 'camera'), who.identity);
+  await who.until('microphone and camera on, nothing in motion', 10_000, () => {
+    const on = ['mic-button', 'camera-button'].map((id) => document.querySelector(`[data-testid=${id}]`));
+    const settled = document.getAnimations().every((animation) => animation.playState !== 'running');
+    return settled && on.every((button) => button?.getAttribute('aria-pressed') === 'true');
+  });
   await who.page.screenshot({ path: /** @type {`${string}.png`} */ (path) });
 }
 

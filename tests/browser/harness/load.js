@@ -14,7 +14,7 @@ const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '../../..');
  * @typedef {{ expected: number, received: number, lost: number, duplicates: number, reordered: number, recovered: number }} Counts
  * @typedef {object} Account
  * @property {number} seconds  the measured time
- * @property {{ audio: Counts, video: Counts, bits_per_second: number }} packets
+ * @property {{ all: Counts, audio: Counts, video: Counts, per_second: number }} packets  the counts are of the whole run
  * @property {{ frames: number, freezes: number }} pictures
  */
 

@@ -71,7 +71,8 @@ pub struct Server {
     pub cpu_share: f64,
     /// CPU time for each packet that reached a receiver, in microseconds.
     pub cpu_us_per_packet: f64,
-    /// CPU time for each join, in milliseconds, from before the first to after the last.
+    /// CPU time for each join, in milliseconds: from before the first to the begin of the measured time, without what forwarding
+    /// took meanwhile at the price above. A rough number where few join and much flows.
     pub cpu_ms_per_join: f64,
     /// Resident memory before the first join, in bytes.
     pub rss_before: u64,
@@ -185,6 +186,7 @@ impl Document {
         let Material { command, span, before, begin, end, last, latency, mut joins } = material;
         let seconds = span.as_secs_f64().max(0.001);
         let packets = end.measured.wire.packets - begin.measured.wire.packets;
+        let early = begin.measured.wire.packets;
         let bytes = end.measured.wire.bytes - begin.measured.wire.bytes;
         let mut all = last.audio;
         all += last.video;
@@ -199,10 +201,12 @@ impl Document {
         let server = end.server.zip(begin.server).zip(before.server).map(|((end, begin), before)| {
             let (cpu, cpu_share) = share(Some(begin), Some(end));
             let people = joins.joined.max(1);
+            let price = cpu as f64 / packets.max(1) as f64;
+            let joining = begin.cpu_since(&before) as f64 - price * early as f64;
             Server {
                 cpu_share,
-                cpu_us_per_packet: cpu as f64 / 1e3 / packets.max(1) as f64,
-                cpu_ms_per_join: begin.cpu_since(&before) as f64 / 1e6 / people as f64,
+                cpu_us_per_packet: price / 1e3,
+                cpu_ms_per_join: joining.max(0.0) / 1e6 / people as f64,
                 rss_before: before.rss,
                 rss_joined: begin.rss,
                 rss_end: end.rss,
