@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: bench-side-by-side help setup demo build run test test-rust test-demo test-browser fuzz bench fmt lint deny clean
+.PHONY: bench-hot-path bench-rivals help setup demo build run test test-rust test-demo test-browser fuzz bench fmt lint deny clean
 
 # How long each fuzz target runs in `make test`, in seconds.
 FUZZ_SECONDS ?= 20
@@ -54,11 +54,13 @@ test-browser: demo tests/browser/node_modules/.installed ## Test calls between r
 	cd tests/browser && target="$${CARGO_TARGET_DIR:-$(CURDIR)/target}" && \
 		RAMAI_BIN="$$target/debug/ramai" RAMAI_LOAD_BIN="$$target/debug/ramai-load" npm test
 
-bench: ## Measure the hot path.
+bench: bench-hot-path bench-rivals ## Measure: the hot path, then the same load on Ramai and on Janus.
+
+bench-hot-path: ## Time the hot path, and count its instructions.
 	cargo bench --locked --workspace
 	scripts/instructions.sh
 
-bench-side-by-side: ## Measure the same load on Ramai and on Janus (installs Debian's package), and write docs/CAPACITY.md.
+bench-rivals: ## Put the same load on Ramai and on Janus (Debian's package, installed here); writes docs/CAPACITY.md.
 	scripts/setup-janus.sh
 	$(MAKE) --no-print-directory build
 	cargo build --locked --release -p ramai-load

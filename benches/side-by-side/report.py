@@ -79,7 +79,7 @@ def page(results, versions, scenarios, options):
         "Written by `benches/side-by-side/run.py`; no number here was typed by hand. To get yours:",
         "",
         "```sh",
-        "make bench-side-by-side   # builds all, installs Janus from Debian's packages, needs root or user namespaces",
+        "make bench-rivals   # builds all, installs Janus from Debian's packages, needs root or user namespaces",
         "```",
         "",
         "| | |",
