@@ -36,11 +36,7 @@ impl Worker {
                 Rtcp::ReceiverReport(blocks) => self.reports(now, from, blocks),
                 Rtcp::Nack { media, missing } => self.retransmit(now, from, media, missing.take(MAX_NACKS)),
                 Rtcp::Pli { media } | Rtcp::Fir { media, .. } => self.picture_lost(from, media),
-                Rtcp::TransportCc(_) | Rtcp::Remb(_) => {
-                    if let Some(peer) = self.peers.get_mut(&from) {
-                        peer.feedback_received += 1;
-                    }
-                }
+                Rtcp::TransportCc(_) | Rtcp::Remb(_) => self.counters.bandwidth_feedback += 1,
                 // A track ends by signaling.
                 Rtcp::Bye(_) => {}
             }

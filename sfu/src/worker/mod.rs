@@ -45,6 +45,8 @@ pub struct Counters {
     pub forwarded: u64,
     /// Packets for a subscriber that could not be sealed or had no path.
     pub not_sealed: u64,
+    /// Transport-wide feedback and REMB that receivers sent. Nothing acts on it: there is no bandwidth estimation towards them.
+    pub bandwidth_feedback: u64,
     /// Commands about something that was closed already.
     pub stale_commands: u64,
     /// Messages that couldn't be given to signaling or to a data channel.

@@ -33,8 +33,6 @@ pub(super) struct Peer {
     pub(super) dirty: bool,
     /// It is over: what waits is the last, then it is removed.
     pub(super) retired: bool,
-    /// Transport-wide feedback that came from the peer; to be used by bandwidth estimation.
-    pub(super) feedback_received: u64,
     next_transport_cc: u16,
     waiting: Vec<Outgoing>,
     /// Sender reports that wait, a datagram each.
@@ -54,7 +52,6 @@ impl Peer {
             local_ssrc,
             dirty: false,
             retired: false,
-            feedback_received: 0,
             next_transport_cc: 0,
             waiting: Vec::new(),
             reports: Vec::new(),

@@ -1,13 +1,9 @@
 // The load generator beside the browsers: its light participants join the same call, and its own account of it comes back.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { statSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { fileURLToPath } from 'node:url';
 import { network } from './network.js';
-
-const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '../../..');
+import { findProgram } from './server.js';
 
 /**
  * What the stories read of its document.
@@ -18,19 +14,6 @@ const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '../../..');
  * @property {{ frames: number, freezes: number }} pictures
  */
 
-/** @returns {string} `RAMAI_LOAD_BIN`, or the newest of the release and the development build */
-function findLoad() {
-  if (process.env.RAMAI_LOAD_BIN) return resolve(process.env.RAMAI_LOAD_BIN);
-  const target = process.env.CARGO_TARGET_DIR ?? resolve(ROOT, 'target');
-  const built = ['release', 'debug']
-    .map((profile) => resolve(target, profile, 'ramai-load'))
-    .map((path) => ({ path, at: statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0 }))
-    .filter(({ at }) => at > 0)
-    .sort((a, b) => b.at - a.at);
-  if (!built[0]) throw new Error('no load generator: build it (cargo build -p ramai-load), or name it in RAMAI_LOAD_BIN');
-  return built[0].path;
-}
-
 /**
  * Puts participants of its making into a call, until they leave by themselves.
  * @param {import('./call.js').Call} call
@@ -39,7 +22,7 @@ function findLoad() {
  */
 export async function load(call, flags) {
   const url = `http://${network().serverAddress}:${call.server.port}`;
-  const child = spawn(findLoad(), ['--url', url, '--room', call.room, '--quiet', ...flags], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(findProgram('ramai-load', 'RAMAI_LOAD_BIN'), ['--url', url, '--room', call.room, '--quiet', ...flags], { stdio: ['ignore', 'pipe', 'pipe'] });
   const kill = () => child.kill('SIGKILL');
   process.on('exit', kill);
   try {

@@ -15,17 +15,28 @@ const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '../../..');
 const UDP_PORTS = 64;
 const READY_MS = 15_000;
 
-/** @returns {string} `RAMAI_BIN`, or the newest of the release and the development build */
-export function findServer() {
-  if (process.env.RAMAI_BIN) return resolve(process.env.RAMAI_BIN);
+/**
+ * A program of this project: the one that the environment names, or the newest of the release and the development build.
+ * @param {string} name
+ * @param {string} variable
+ * @returns {string}
+ */
+export function findProgram(name, variable) {
+  const named = process.env[variable];
+  if (named) return resolve(named);
   const target = process.env.CARGO_TARGET_DIR ?? resolve(ROOT, 'target');
   const built = ['release', 'debug']
-    .map((profile) => resolve(target, profile, 'ramai'))
+    .map((profile) => resolve(target, profile, name))
     .map((path) => ({ path, at: statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0 }))
     .filter(({ at }) => at > 0)
     .sort((a, b) => b.at - a.at);
-  if (!built[0]) throw new Error('no server to test: build it (cargo build), or name it in RAMAI_BIN');
+  if (!built[0]) throw new Error(`no ${name} to run: build it (cargo build -p ${name}), or name it in ${variable}`);
   return built[0].path;
+}
+
+/** @returns {string} the server to test */
+export function findServer() {
+  return findProgram('ramai', 'RAMAI_BIN');
 }
 
 export class Server {
