@@ -7,6 +7,7 @@
 compile_error!("Ramai's sockets need Linux (recvmmsg, sendmmsg, UDP_SEGMENT)");
 
 mod message;
+mod overflow;
 #[allow(unsafe_code)] // The system calls; every other file is free of it.
 mod syscall;
 mod waker;
@@ -14,6 +15,7 @@ mod waker;
 pub use waker::Waker;
 
 use message::{Address, Control, Received};
+use overflow::Overflow;
 use ramai_sfu::Batch;
 use ramai_sfu::api::Path;
 use socket2::{Domain, Protocol, Socket, Type};
@@ -42,6 +44,19 @@ pub struct SendReport {
     pub wouldblock: u64,
 }
 
+/// What went through a socket and what didn't, in datagrams. All only grow.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Counters {
+    /// Came in.
+    pub received: u64,
+    /// Of these, dropped since they were longer than any that we take.
+    pub truncated: u64,
+    /// Lost before we could take them: the kernel had no room for them. It tells with the next that comes.
+    pub overflowed: u64,
+    /// Given to be sent.
+    pub out: SendReport,
+}
+
 /// A bound socket with its buffers.
 #[derive(Debug)]
 pub struct UdpSocket {
@@ -54,6 +69,7 @@ pub struct UdpSocket {
     received: u64,
     /// Of these, dropped since they were longer than any that we take.
     truncated: u64,
+    overflow: Overflow,
     /// What became of all batches.
     total: SendReport,
     waker: Waker,
@@ -111,6 +127,9 @@ impl UdpSocket {
         if any {
             syscall::report_local_address(inner.as_fd(), local.is_ipv6())?;
         }
+        if let Err(error) = syscall::report_overflow(inner.as_fd()) {
+            tracing::info!(%error, "this kernel doesn't tell which packets it drops");
+        }
         let gso = syscall::supports_gso(inner.as_fd());
         let (recv_buffer, send_buffer) = (inner.recv_buffer_size()?, inner.send_buffer_size()?);
         tracing::debug!(%local, gso, recv_buffer, send_buffer, "media socket bound");
@@ -121,6 +140,7 @@ impl UdpSocket {
             gso,
             received: 0,
             truncated: 0,
+            overflow: Overflow::default(),
             total: SendReport::default(),
             waker: Waker::new()?,
             inbox: Inbox::default(),
@@ -171,6 +191,9 @@ impl UdpSocket {
             };
             total += count;
             self.received += count as u64;
+            if let Some(counter) = self.inbox.overflow(count) {
+                self.overflow.saw(Instant::now(), counter);
+            }
             for Received { remote, local, payload, truncated } in self.inbox.received(count) {
                 match remote {
                     Some(remote) if !truncated => f(Path { remote, local: local.filter(|_| self.any) }, payload),
@@ -182,6 +205,25 @@ impl UdpSocket {
             }
         }
         Ok(total)
+    }
+
+    /// What went through so far.
+    pub fn counters(&self) -> Counters {
+        let (received, truncated, overflowed) = (self.received, self.truncated, self.overflow.total());
+        Counters { received, truncated, overflowed, out: self.total }
+    }
+
+    /// Tells of a burst of losses that is over, or has lasted long. To be called now and then, also while nothing comes.
+    pub fn tell_overflow(&mut self, now: Instant) {
+        if let Some(burst) = self.overflow.poll(now) {
+            tracing::warn!(
+                lost = burst.lost,
+                total = self.overflow.total(),
+                within = ?burst.to.saturating_duration_since(burst.from),
+                buffer = ?self.inner.recv_buffer_size().ok(),
+                "packets were lost: the socket's receive buffer was full"
+            );
+        }
     }
 
     /// Sends a batch. What can't be sent is dropped and counted: media that is late is worth nothing, and its peers repair it as
@@ -265,9 +307,8 @@ impl UdpSocket {
 impl Drop for UdpSocket {
     /// Tells what went through: where packets are missing, this says whether they were lost here.
     fn drop(&mut self) {
-        let SendReport { sent, dropped, wouldblock } = self.total;
-        let (local, received, truncated) = (self.local, self.received, self.truncated);
-        tracing::info!(%local, received, truncated, sent, dropped, wouldblock, "media socket closed");
+        let Counters { received, truncated, overflowed, out: SendReport { sent, dropped, wouldblock } } = self.counters();
+        tracing::info!(local = %self.local, received, truncated, overflowed, sent, dropped, wouldblock, "media socket closed");
     }
 }
 

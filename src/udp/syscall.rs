@@ -88,6 +88,11 @@ impl Inbox {
         Ok(count)
     }
 
+    /// The kernel's count of lost datagrams, as the last of the first `count` datagrams tells it: it only grows.
+    pub fn overflow(&self, count: usize) -> Option<u32> {
+        self.controls.get(count.checked_sub(1)?)?.overflow()
+    }
+
     /// The first `count` datagrams of the last [`Inbox::receive`].
     pub fn received(&mut self, count: usize) -> impl Iterator<Item = Received<'_>> {
         let rest = self.from.iter().zip(self.controls.iter()).zip(self.lens.iter().zip(self.truncated.iter()));
@@ -195,6 +200,14 @@ pub fn report_local_address(socket: BorrowedFd<'_>, v6: bool) -> io::Result<()> 
     } else {
         set(socket, libc::IPPROTO_IP, libc::IP_PKTINFO, 1)
     }
+}
+
+/// Asks the kernel to tell with each datagram how many it dropped before for want of room.
+///
+/// # Errors
+/// As `setsockopt(2)`.
+pub fn report_overflow(socket: BorrowedFd<'_>) -> io::Result<()> {
+    set(socket, libc::SOL_SOCKET, libc::SO_RXQ_OVFL, 1)
 }
 
 /// Whether the kernel knows UDP segmentation (Linux 4.18). Zero is its default for the socket, so asking changes nothing.

@@ -187,3 +187,24 @@ fn empty_datagrams_are_handed_over_too() {
     std::net::UdpSocket::bind("127.0.0.1:0").unwrap().send_to(&[], receiver.local_addr()).unwrap();
     assert_eq!(take(&mut receiver, 1)[0].2, 0);
 }
+
+#[test]
+fn what_the_kernel_had_no_room_for_is_counted() {
+    const SENT: u64 = 200;
+    let (mut sender, mut receiver) = (socket("127.0.0.1"), socket("127.0.0.1"));
+    // The least that the kernel gives: a few datagrams.
+    receiver.inner.set_recv_buffer_size(1).unwrap();
+    let mut batch = Batch::default();
+    (0..SENT).for_each(|number| push(&mut batch, to(&receiver), number as u8, 1000));
+    assert_eq!(sender.send(&batch).sent, SENT, "the sender can't know");
+    let mut taken = 0;
+    while receiver.recv(|_, _| taken += 1).unwrap() > 0 {}
+    assert!(taken < SENT, "nothing was lost, so this shows nothing");
+    // The kernel tells with the next datagram.
+    let mut next = Batch::default();
+    push(&mut next, to(&receiver), 1, 100);
+    sender.send(&next);
+    take(&mut receiver, 1);
+    assert_eq!(receiver.counters().overflowed, SENT - taken);
+    assert_eq!(receiver.counters().received, taken + 1);
+}
