@@ -29,7 +29,7 @@ use syscall::Inbox;
 /// Socket buffers asked for: 50 ms of a gigabit. The kernel gives less where `net.core.rmem_max` or `wmem_max` says so.
 const SOCKET_BUFFER: usize = 6 * 1024 * 1024;
 /// Datagrams taken by one [`UdpSocket::recv`]: enough to make long runs on the way out, few enough that the answers don't wait.
-const RECV_LIMIT: usize = 512;
+pub const RECV_LIMIT: usize = 512;
 /// How long one batch may wait for room in the socket's buffer, all its messages together. Longer would hold up what comes in.
 const SEND_PATIENCE: Duration = Duration::from_millis(2);
 
@@ -207,6 +207,11 @@ impl UdpSocket {
         Ok(total)
     }
 
+    /// Bytes that wait to be received, with the kernel's own about them.
+    pub fn waiting(&self) -> u64 {
+        syscall::waiting(self.inner.as_fd())
+    }
+
     /// What went through so far.
     pub fn counters(&self) -> Counters {
         let (received, truncated, overflowed) = (self.received, self.truncated, self.overflow.total());
@@ -307,7 +312,8 @@ impl UdpSocket {
 impl Drop for UdpSocket {
     /// Tells what went through: where packets are missing, this says whether they were lost here.
     fn drop(&mut self) {
-        let Counters { received, truncated, overflowed, out: SendReport { sent, dropped, wouldblock } } = self.counters();
+        let Counters { received, truncated, overflowed, out: SendReport { sent, dropped, wouldblock } } =
+            self.counters();
         tracing::info!(local = %self.local, received, truncated, overflowed, sent, dropped, wouldblock, "media socket closed");
     }
 }

@@ -210,6 +210,19 @@ pub fn report_overflow(socket: BorrowedFd<'_>) -> io::Result<()> {
     set(socket, libc::SOL_SOCKET, libc::SO_RXQ_OVFL, 1)
 }
 
+/// Bytes that wait to be received, with the kernel's own about them; zero where it doesn't tell (before Linux 4.12).
+pub fn waiting(socket: BorrowedFd<'_>) -> u64 {
+    // SK_MEMINFO_RMEM_ALLOC is the first of the array.
+    let mut info = [0u32; 16];
+    let mut len = size_of_val(&info) as libc::socklen_t;
+    // SAFETY: the descriptor is open as long as it is borrowed; the pointers lead to locals, the first with its length in the
+    // second. The kernel writes within that length during the call, and keeps no pointer.
+    let result = unsafe {
+        libc::getsockopt(socket.as_raw_fd(), libc::SOL_SOCKET, libc::SO_MEMINFO, info.as_mut_ptr().cast(), &raw mut len)
+    };
+    if result < 0 { 0 } else { info[0].into() }
+}
+
 /// Whether the kernel knows UDP segmentation (Linux 4.18). Zero is its default for the socket, so asking changes nothing.
 pub fn supports_gso(socket: BorrowedFd<'_>) -> bool {
     set(socket, libc::SOL_UDP, UDP_SEGMENT, 0).is_ok()

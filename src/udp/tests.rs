@@ -197,9 +197,11 @@ fn what_the_kernel_had_no_room_for_is_counted() {
     let mut batch = Batch::default();
     (0..SENT).for_each(|number| push(&mut batch, to(&receiver), number as u8, 1000));
     assert_eq!(sender.send(&batch).sent, SENT, "the sender can't know");
+    assert!(receiver.waiting() > 1000);
     let mut taken = 0;
     while receiver.recv(|_, _| taken += 1).unwrap() > 0 {}
     assert!(taken < SENT, "nothing was lost, so this shows nothing");
+    assert_eq!(receiver.waiting(), 0);
     // The kernel tells with the next datagram.
     let mut next = Batch::default();
     push(&mut next, to(&receiver), 1, 100);

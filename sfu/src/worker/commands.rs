@@ -127,6 +127,8 @@ impl Worker {
             room: peer.room,
             transport,
             subscriptions: Vec::new(),
+            screen: params.screen,
+            level: self.level(),
             cname: format!("ramai-{transport}"),
         };
         self.tracks.insert(track, publication);
@@ -170,7 +172,8 @@ impl Worker {
         peer.receiving.insert(params.ssrc, track);
         let (kind, live) = (publication.track.kind(), publication.track.live());
         let seed = self.rng.random();
-        let new = Subscription::new(now, id, transport, params, settings, kind, live, seed);
+        let mut new = Subscription::new(now, id, transport, params, settings, kind, live, seed);
+        new.cap(publication.level.cap(publication.content(now, self.rooms.get(&publication.room)), id));
         publication.subscriptions.push(new);
         self.subscriptions.insert(id, track);
         self.mark(transport);

@@ -64,6 +64,8 @@ impl Worker {
                 if !std::mem::replace(&mut peer.dirty, true) {
                     self.dirty.push(peer.id());
                 }
+            } else if subscription.is_missed(&media) {
+                self.counters.shed += 1;
             }
             if let Some(layer) = subscription.keyframe_wanted() {
                 publication.track.request_keyframe(layer);

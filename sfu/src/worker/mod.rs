@@ -4,10 +4,12 @@ mod commands;
 mod feedback;
 mod media;
 mod peer;
+mod shed;
 
-use crate::api::{Datagram, DisconnectReason, Event};
+use crate::api::{Datagram, DisconnectReason, Event, Speaker};
 use crate::demux::{Class, Demux};
 use crate::id::{RoomId, SubscriptionId, TrackId, TransportId, WorkerId};
+use crate::overload::Level;
 use crate::params::DataChannel;
 use crate::publish::Track;
 use crate::speakers::Speakers;
@@ -19,6 +21,7 @@ use peer::Peer;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rustc_hash::FxHashMap;
+use shed::{Shedding, Voices};
 use std::collections::VecDeque;
 use std::time::Instant;
 
@@ -47,10 +50,25 @@ pub struct Counters {
     pub not_sealed: u64,
     /// Transport-wide feedback and REMB that receivers sent. Nothing acts on it: there is no bandwidth estimation towards them.
     pub bandwidth_feedback: u64,
+    /// Packets that subscribers wanted and didn't get, for the worker can't keep up.
+    pub shed: u64,
     /// Commands about something that was closed already.
     pub stale_commands: u64,
     /// Messages that couldn't be given to signaling or to a data channel.
     pub data_dropped: u64,
+}
+
+/// How much there is at a moment.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Sizes {
+    /// Peer connections, also those that aren't connected yet.
+    pub peers: usize,
+    /// Published tracks.
+    pub tracks: usize,
+    /// Tracks sent to peers.
+    pub subscriptions: usize,
+    /// Rooms with somebody in them.
+    pub rooms: usize,
 }
 
 /// One thread's share of the media plane.
@@ -80,6 +98,7 @@ pub struct Worker {
     /// Peers with something to send, each once.
     dirty: Vec<TransportId>,
     events: VecDeque<Event>,
+    shedding: Shedding,
     counters: Counters,
 }
 
@@ -89,6 +108,10 @@ struct Publication {
     room: RoomId,
     transport: TransportId,
     subscriptions: Vec<Subscription>,
+    /// Video of a screen.
+    screen: bool,
+    /// The level of overload that its subscriptions are at.
+    level: Level,
     /// Canonical name of the publisher's streams (RFC 3550 section 6.5.1).
     cname: String,
 }
@@ -98,6 +121,7 @@ struct Publication {
 struct Room {
     transports: usize,
     speakers: Speakers,
+    voices: Voices,
 }
 
 impl Worker {
@@ -116,6 +140,7 @@ impl Worker {
             timers: Timers::default(),
             dirty: Vec::new(),
             events: VecDeque::new(),
+            shedding: Shedding::default(),
             counters: Counters::default(),
         }
     }
@@ -123,6 +148,12 @@ impl Worker {
     /// Its name.
     pub fn id(&self) -> WorkerId {
         self.id
+    }
+
+    /// How many peers, tracks, subscriptions and rooms there are.
+    pub fn sizes(&self) -> Sizes {
+        let (peers, tracks) = (self.peers.len(), self.tracks.len());
+        Sizes { peers, tracks, subscriptions: self.subscriptions.len(), rooms: self.rooms.len() }
     }
 
     /// What was dropped and done.
@@ -254,6 +285,8 @@ impl Worker {
     fn look_at_speakers(&mut self, now: Instant, id: RoomId) {
         let Some(room) = self.rooms.get_mut(&id) else { return };
         if let Some(speakers) = room.speakers.poll(now) {
+            let owner = |speaker: &Speaker| self.tracks.get(&speaker.track).map(|publication| publication.transport);
+            room.voices.set(now, speakers.iter().filter_map(owner).collect());
             self.events.push_back(Event::Speakers { room: id, speakers });
         }
         self.timers.set(Timer::Room(id), room.speakers.poll_timeout());

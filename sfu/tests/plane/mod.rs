@@ -172,7 +172,7 @@ impl Plane {
         }];
         let layers = vec![LayerParams { ssrc: Some(Ssrc(PUBLISHED)), ..LayerParams::default() }];
         let kind: Kind = codec.kind();
-        let params = Box::new(PublishParams { kind, mid: mid(), payloads: payloads.clone(), layers });
+        let params = Box::new(PublishParams { kind, screen: false, mid: mid(), payloads: payloads.clone(), layers });
         let (transport, track) = (self.members[0].transport, TrackId(1));
         self.command(Command::Publish { transport, track, params });
         for index in 1..self.members.len() {
