@@ -88,8 +88,11 @@ impl Worker {
         &self.shedding.overload
     }
 
-    /// Subscriptions that get less than their subscribers want. Looks at each.
+    /// Subscriptions that get less than their subscribers want. Looks at each, if there may be one.
     pub fn shed_subscriptions(&self) -> usize {
+        if self.level() == Level::default() && self.shedding.restoring.is_empty() {
+            return 0;
+        }
         let publications = self.tracks.values();
         publications.flat_map(|publication| &publication.subscriptions).filter(|s| s.is_capped()).count()
     }
