@@ -3,6 +3,14 @@
 use ramai_sfu::overload::Load;
 use std::time::{Duration, Instant};
 
+/// Datagrams taken in one turn: enough to make long runs on the way out, few enough that the answers don't wait.
+const TAKEN: usize = 512;
+/// ... but fewer if turns get longer than this, as where each datagram goes to hundreds: what is due, commands, and the look at
+/// how it goes would all wait for the end of the turn.
+const LONG_TURN: Duration = Duration::from_millis(10);
+/// ... and never fewer than one call brings in.
+const LEAST_TAKEN: usize = 32;
+
 /// Short enough to act before a listener notices, long enough that one turn doesn't decide.
 const SAMPLE: Duration = Duration::from_millis(100);
 
@@ -17,6 +25,9 @@ pub struct Meter {
     late: Duration,
     turns: u32,
     full_turns: u32,
+    /// When the turn began.
+    woke: Instant,
+    limit: usize,
     /// The socket's count of losses at the last sample.
     lost: u64,
     /// All the time spent working.
@@ -33,13 +44,26 @@ impl Meter {
             late: Duration::ZERO,
             turns: 0,
             full_turns: 0,
+            woke: now,
+            limit: TAKEN,
             lost: 0,
             busy: Duration::ZERO,
         }
     }
 
+    /// Datagrams that this turn may take.
+    pub fn limit(&self) -> usize {
+        self.limit
+    }
+
     /// The thread is about to wait.
     pub fn sleep(&mut self, now: Instant) {
+        let took = now.saturating_duration_since(self.woke);
+        if took > LONG_TURN {
+            self.limit = (self.limit / 2).max(LEAST_TAKEN);
+        } else if took < LONG_TURN / 2 {
+            self.limit = (self.limit * 2).min(TAKEN);
+        }
         self.fell_asleep = now;
     }
 
@@ -49,7 +73,10 @@ impl Meter {
         if idle {
             self.asleep += now.saturating_duration_since(self.fell_asleep);
         }
-        self.late = self.late.max(due.map_or(Duration::ZERO, |due| now.saturating_duration_since(due)));
+        // Nothing is later than since the last sample: that one told of it.
+        let since = due.map_or(now, |due| due.max(self.from));
+        self.late = self.late.max(now.saturating_duration_since(since));
+        self.woke = now;
         self.turns += 1;
     }
 
@@ -76,7 +103,7 @@ impl Meter {
             lost: lost.saturating_sub(self.lost),
         };
         let busy = self.busy + load.busy;
-        *self = Self { busy, lost, ..Self::new(now) };
+        *self = Self { busy, lost, limit: self.limit, woke: self.woke, ..Self::new(now) };
         load
     }
 
@@ -89,6 +116,26 @@ impl Meter {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn long_turns_take_less_in() {
+        let mut now = Instant::now();
+        let mut meter = Meter::new(now);
+        let turns = |meter: &mut Meter, now: &mut Instant, count, ms| {
+            for _ in 0..count {
+                meter.wake(*now, false, None);
+                *now += Duration::from_millis(ms);
+                meter.sleep(*now);
+            }
+            meter.limit()
+        };
+        assert_eq!(turns(&mut meter, &mut now, 3, 2), 512);
+        assert_eq!(turns(&mut meter, &mut now, 2, 30), 128);
+        assert_eq!(turns(&mut meter, &mut now, 9, 7), 128);
+        assert_eq!(turns(&mut meter, &mut now, 9, 30), 32);
+        meter.sample(now, 0, 0);
+        assert_eq!(turns(&mut meter, &mut now, 1, 2), 64);
+    }
 
     #[test]
     fn sleep_is_not_work_and_a_look_is() {

@@ -28,8 +28,6 @@ use syscall::Inbox;
 
 /// Socket buffers asked for: 50 ms of a gigabit. The kernel gives less where `net.core.rmem_max` or `wmem_max` says so.
 const SOCKET_BUFFER: usize = 6 * 1024 * 1024;
-/// Datagrams taken by one [`UdpSocket::recv`]: enough to make long runs on the way out, few enough that the answers don't wait.
-pub const RECV_LIMIT: usize = 512;
 /// How long one batch may wait for room in the socket's buffer, all its messages together. Longer would hold up what comes in.
 const SEND_PATIENCE: Duration = Duration::from_millis(2);
 
@@ -171,14 +169,14 @@ impl UdpSocket {
         Ok(())
     }
 
-    /// Hands over the datagrams that wait, up to a limit, in the order of their arrival, and tells how many there were (dropped
+    /// Hands over the datagrams that wait, up to `limit` or a few more, in the order of their arrival, and tells how many there were (dropped
     /// ones too). Zero means that none waits.
     ///
     /// # Errors
     /// The socket is broken; nothing that a peer does leads here.
-    pub fn recv(&mut self, mut f: impl FnMut(Path, &mut [u8])) -> io::Result<usize> {
+    pub fn recv(&mut self, limit: usize, mut f: impl FnMut(Path, &mut [u8])) -> io::Result<usize> {
         let mut total = 0;
-        while total < RECV_LIMIT {
+        while total < limit {
             let count = match self.inbox.receive(self.inner.as_fd()) {
                 Ok(count) => count,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,

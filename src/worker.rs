@@ -3,7 +3,7 @@
 
 use crate::load::Meter;
 use crate::metrics::{Board, Reading};
-use crate::udp::{RECV_LIMIT, UdpSocket, Waker};
+use crate::udp::{UdpSocket, Waker};
 use ramai_sfu::api::{Command, Datagram, Event};
 use ramai_sfu::id::WorkerId;
 use ramai_sfu::{Batch, Worker};
@@ -135,10 +135,11 @@ impl Loop {
             self.measure(now);
             more = self.take_commands(now);
             let worker = &mut self.worker;
-            match self.socket.recv(|path, payload| worker.handle_datagram(now, Datagram { path, payload })) {
+            let limit = self.meter.limit();
+            match self.socket.recv(limit, |path, payload| worker.handle_datagram(now, Datagram { path, payload })) {
                 Ok(received) => {
                     more |= received > 0;
-                    self.meter.took(received >= RECV_LIMIT);
+                    self.meter.took(received >= limit);
                 }
                 Err(error) => tracing::warn!(%error, "receiving packets failed"),
             }

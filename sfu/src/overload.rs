@@ -5,7 +5,7 @@
 //! busy alone is no trouble, for longer batches cost less. Out of that comes a [`Level`], which says what each subscription gets
 //! at most ([`Level::cap`]).
 //!
-//! It rises fast, after 0.3 s of overload, and falls slowly: one level after 2 s with time to spare. A level that comes back soon
+//! It rises fast, after a quarter of a second of overload, and falls slowly: one level after 2 s with time to spare. A level that comes back soon
 //! after it was left was left too early, so the next try waits twice as long, up to a minute: at the edge that is one short
 //! relapse a minute, not a flicker.
 
@@ -21,10 +21,16 @@ const CALM: f64 = 0.7;
 const _: () = assert!(CALM < BUSY);
 /// A deadline missed by so long is noticed: the server shall add less than 20 ms.
 const LATE: Duration = Duration::from_millis(20);
-/// Seconds of backlog build up fast from here: two levels at once.
+/// The backlog grows fast: two levels at once.
 const VERY_LATE: Duration = Duration::from_millis(100);
-/// Samples of overload, those without counted against them, until the level rises: a burst of key frames is shorter.
-const PERSISTENT: u32 = 3;
+const MUCH_WAITS: u64 = 1 << 20;
+/// Packets are lost, or will be in a moment, and with them audio, which waits in the same queue: three levels at once.
+const FAR_TOO_LATE: Duration = Duration::from_millis(400);
+const TOO_MUCH_WAITS: u64 = 4 << 20;
+/// Time of overload, that without counted against it, until the level rises: a burst of key frames is shorter.
+const PERSISTENT: Duration = Duration::from_millis(250);
+/// ... of which one sample counts so much at most: a single stall of the system is long, but over.
+const COUNTED: Duration = Duration::from_millis(100);
 /// How long a new level may take to show: a lower layer begins with a key frame. After that,
 /// what still waits is no reason to go on as long as it gets less.
 const SETTLE: Duration = Duration::from_millis(400);
@@ -66,9 +72,15 @@ impl Load {
             && (self.late >= LATE || self.lost > 0 || (self.full_turns > 0 && self.full_turns * 2 >= self.turns))
     }
 
-    /// Far from keeping up.
-    fn is_severe(&self) -> bool {
-        self.late >= VERY_LATE || self.lost > 0
+    /// How many levels it takes at once.
+    fn steps(&self) -> u8 {
+        if self.lost > 0 || self.late >= FAR_TOO_LATE || self.waiting >= TOO_MUCH_WAITS {
+            3
+        } else if self.late >= VERY_LATE || self.waiting >= MUCH_WAITS {
+            2
+        } else {
+            1
+        }
     }
 
     /// Catching up: what was done is enough, it only has to show.
@@ -170,12 +182,19 @@ pub struct Change {
     pub load: Load,
 }
 
+impl Change {
+    /// Less must be sent at once: there is no time to wait for a lower layer's key frame, which would come through the same queue.
+    pub fn is_urgent(&self) -> bool {
+        self.to > self.from && self.load.steps() > 1
+    }
+}
+
 /// Decides on the level. Its one input is [`Overload::handle`].
 #[derive(Debug)]
 pub struct Overload {
     level: Level,
-    /// Samples of overload, less those without.
-    over: u32,
+    /// Time of overload, less that without.
+    over: Duration,
     /// The sample before.
     before: Load,
     calm_since: Option<Instant>,
@@ -192,7 +211,7 @@ impl Default for Overload {
     fn default() -> Self {
         Self {
             level: Level::default(),
-            over: 0,
+            over: Duration::ZERO,
             before: Load::default(),
             calm_since: None,
             patience: PATIENCE,
@@ -235,7 +254,7 @@ impl Overload {
             if since(self.rose).is_some_and(|since| since < SETTLE) {
                 return None;
             }
-            self.over += 1;
+            self.over += load.span.min(COUNTED);
             if self.over < PERSISTENT || self.level == Level::MAX {
                 return None;
             }
@@ -244,10 +263,9 @@ impl Overload {
             }
             self.rose = Some(now);
             self.fell = None;
-            let steps = if load.is_severe() { 2 } else { 1 };
-            return Some(self.change(self.level.up(steps), load));
+            return Some(self.change(self.level.up(load.steps()), load));
         }
-        self.over = self.over.saturating_sub(1);
+        self.over = self.over.saturating_sub(load.span);
         if !load.is_calm() || self.level == Level::default() {
             self.calm_since = None;
             return None;
@@ -265,7 +283,7 @@ impl Overload {
 
     fn change(&mut self, to: Level, load: Load) -> Change {
         let from = std::mem::replace(&mut self.level, to);
-        self.over = 0;
+        self.over = Duration::ZERO;
         self.calm_since = None;
         self.changes += 1;
         Change { from, to, load }

@@ -40,7 +40,7 @@ impl Thread {
             let work = self.queue + demand(self.overload.level().get());
             self.queue = (work - 1.0).max(0.0);
             let late = if work < 1.0 { 2 } else { 30 };
-            let sample = Load { waiting: (self.queue * 1e6) as u64, ..load(work.min(1.0), late) };
+            let sample = Load { waiting: (self.queue * 5e5) as u64, ..load(work.min(1.0), late) };
             if let Some(change) = self.overload.handle(self.now, sample) {
                 self.changes.push((self.now - self.start, change.to.get()));
             }
@@ -88,6 +88,27 @@ fn it_goes_up_until_it_fits_and_comes_back_when_it_is_over() {
 }
 
 #[test]
+fn the_further_behind_the_larger_the_step() {
+    let much = |waiting| Load { waiting, ..load(1.0, 30) };
+    for (sample, steps) in [
+        (load(1.0, 30), 1),
+        (load(1.0, 150), 2),
+        (load(1.0, 500), 3),
+        (much(1 << 19), 1),
+        (much(2 << 20), 2),
+        (much(8 << 20), 3),
+    ] {
+        let mut overload = Overload::default();
+        // One long stall is not enough.
+        let long = Load { span: 9 * SAMPLE, busy: 9 * SAMPLE, ..sample };
+        let now = crate::test_epoch();
+        assert_eq!((overload.handle(now, long), overload.handle(now + SAMPLE, long)), (None, None));
+        let change = overload.handle(now + 2 * SAMPLE, long).unwrap();
+        assert_eq!((change.to.get(), change.is_urgent()), (steps, steps > 1), "{sample:?}");
+    }
+}
+
+#[test]
 fn load_at_the_edge_does_not_flap() {
     let mut thread = Thread::new();
     // What the lower level adds never fits.
@@ -103,7 +124,7 @@ fn load_at_the_edge_does_not_flap() {
 #[test]
 fn what_the_kernel_drops_counts_only_where_time_is_short() {
     let start = crate::test_epoch();
-    for (share, expected) in [(0.5, 0), (1.0, 2)] {
+    for (share, expected) in [(0.5, 0), (1.0, 3)] {
         let mut overload = Overload::default();
         for n in 0..4 {
             overload.handle(start + n * SAMPLE, Load { lost: 5, ..load(share, 0) });

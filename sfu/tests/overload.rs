@@ -233,7 +233,12 @@ impl Call {
     /// Overload until a level is reached, then neither too much to do nor time to spare.
     fn hold(&mut self, level: u8) {
         self.capacity = 1.0;
-        while self.levels.last() != Some(&level) {
+        for _ in 0..100 {
+            if self.levels.last() == Some(&level) {
+                break;
+            }
+            // A small backlog: one level at a time.
+            self.behind = 0.0;
             self.run(SAMPLE);
         }
         // What is let go is let go at once; only lower layers wait for a key frame.

@@ -28,7 +28,9 @@ fn take(socket: &mut UdpSocket, count: usize) -> Vec<(Path, u8, usize)> {
     while got.len() < count {
         assert!(Instant::now() < deadline, "only {} of {count} came", got.len());
         socket.wait(Some(PATIENCE)).unwrap();
-        socket.recv(|path, payload| got.push((path, payload.first().copied().unwrap_or(0), payload.len()))).unwrap();
+        socket
+            .recv(512, |path, payload| got.push((path, payload.first().copied().unwrap_or(0), payload.len())))
+            .unwrap();
     }
     got
 }
@@ -157,7 +159,7 @@ fn a_destination_that_fails_does_not_hold_up_the_others() {
     assert_eq!(sender.send(&batch), SendReport { sent: 20, dropped: refused, wouldblock: 0 });
     assert_eq!(take(&mut receiver, 10).iter().map(|got| got.1).collect::<Vec<_>>(), (0..10).collect::<Vec<_>>());
     // Whatever bounced is no error of the socket's.
-    sender.recv(|_, _| panic!("nobody wrote")).unwrap();
+    sender.recv(512, |_, _| panic!("nobody wrote")).unwrap();
 }
 
 #[test]
@@ -199,7 +201,7 @@ fn what_the_kernel_had_no_room_for_is_counted() {
     assert_eq!(sender.send(&batch).sent, SENT, "the sender can't know");
     assert!(receiver.waiting() > 1000);
     let mut taken = 0;
-    while receiver.recv(|_, _| taken += 1).unwrap() > 0 {}
+    while receiver.recv(512, |_, _| taken += 1).unwrap() > 0 {}
     assert!(taken < SENT, "nothing was lost, so this shows nothing");
     assert_eq!(receiver.waiting(), 0);
     // The kernel tells with the next datagram.

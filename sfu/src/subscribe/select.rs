@@ -41,11 +41,14 @@ impl Selector {
         self.combine();
     }
 
-    /// Changes what may be had; true if that changes what is shown.
-    pub fn cap(&mut self, cap: SubscriptionSettings) -> bool {
+    /// Changes what may be had; true if that changes what is shown. If it is urgent, a layer that is too high ends now.
+    pub fn cap(&mut self, cap: SubscriptionSettings, urgent: bool) -> bool {
         let before = self.settings;
         self.cap = cap;
         self.combine();
+        if urgent && self.shown().is_some_and(|layer| layer > self.settings.max_spatial) {
+            self.current = None;
+        }
         self.settings != before
     }
 
@@ -162,19 +165,28 @@ mod tests {
         let settings = |paused, max_spatial| SubscriptionSettings { paused, max_spatial };
         let mut s = selector(1);
         assert_eq!(feed(&mut s, 1, true), Verdict::Switch);
-        assert!(!s.cap(settings(false, 1)), "it has no more anyway");
+        assert!(!s.cap(settings(false, 1), false), "it has no more anyway");
         assert!(!s.is_capped());
-        assert!(s.cap(settings(false, 0)));
+        assert!(s.cap(settings(false, 0), false));
         assert_eq!((s.keyframe_wanted(), s.is_capped()), (Some(0), true));
         assert_eq!(feed(&mut s, 0, true), Verdict::Switch);
         assert!(s.is_missed(&packet(1, false, LayerSet(7))) && !s.is_missed(&packet(2, false, LayerSet(7))));
-        assert!(s.cap(settings(true, 0)));
+        assert!(s.cap(settings(true, 0), false));
         assert_eq!((feed(&mut s, 0, true), s.is_missed(&packet(1, false, LayerSet(7)))), (Verdict::Drop, true));
         s.set(settings(true, 2));
         assert!(!s.is_capped(), "who wants nothing misses nothing");
         s.set(settings(false, 2));
-        assert!(s.cap(settings(false, 2)));
+        assert!(s.cap(settings(false, 2), false));
         assert_eq!((s.keyframe_wanted(), s.is_capped()), (Some(2), false));
+    }
+
+    #[test]
+    fn an_urgent_cap_ends_a_layer_at_once() {
+        let mut s = selector(2);
+        assert_eq!(feed(&mut s, 2, true), Verdict::Switch);
+        assert!(s.cap(SubscriptionSettings { paused: false, max_spatial: 0 }, true));
+        assert_eq!((feed(&mut s, 2, false), s.keyframe_wanted()), (Verdict::Drop, Some(0)));
+        assert_eq!((feed(&mut s, 0, true), feed(&mut s, 0, false)), (Verdict::Switch, Verdict::Forward));
     }
 
     #[test]

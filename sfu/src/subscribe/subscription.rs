@@ -125,9 +125,10 @@ impl Subscription {
         self.selector.set(settings);
     }
 
-    /// Limits what is shown, whatever is asked for; true if that changed anything. The default is no limit.
-    pub fn cap(&mut self, cap: SubscriptionSettings) -> bool {
-        self.selector.cap(cap)
+    /// Limits what is shown, whatever is asked for; true if that changed anything. The default is no limit. A layer above it is
+    /// shown until the next lower begins, or not at all from now on if it is urgent.
+    pub fn cap(&mut self, cap: SubscriptionSettings, urgent: bool) -> bool {
+        self.selector.cap(cap, urgent)
     }
 
     /// Whether the limit keeps something from the subscriber.

@@ -173,7 +173,7 @@ impl Worker {
         let (kind, live) = (publication.track.kind(), publication.track.live());
         let seed = self.rng.random();
         let mut new = Subscription::new(now, id, transport, params, settings, kind, live, seed);
-        new.cap(publication.level.cap(publication.content(now, self.rooms.get(&publication.room)), id));
+        new.cap(publication.level.cap(publication.content(now, self.rooms.get(&publication.room)), id), false);
         publication.subscriptions.push(new);
         self.subscriptions.insert(id, track);
         self.mark(transport);

@@ -60,7 +60,7 @@ impl Worker {
             tracks.sort_unstable();
             self.shedding.restoring.clear();
             if change.to > change.from {
-                tracks.into_iter().for_each(|track| self.shed(now, track, level));
+                tracks.into_iter().for_each(|track| self.shed(now, track, level, change.is_urgent()));
             } else {
                 self.shedding.per_sample = tracks.len().div_ceil(RESTORE);
                 self.shedding.restoring.extend(tracks);
@@ -69,12 +69,12 @@ impl Worker {
         }
         for _ in 0..self.shedding.per_sample {
             let Some(track) = self.shedding.restoring.pop_front() else { break };
-            self.shed(now, track, level);
+            self.shed(now, track, level, false);
         }
         self.shedding.samples = self.shedding.samples.wrapping_add(1);
         if level.asks_who_speaks() && self.shedding.samples.is_multiple_of(LOOK) {
             let tracks: Vec<(TrackId, Level)> = self.tracks.iter().map(|(id, p)| (*id, p.level)).collect();
-            tracks.into_iter().for_each(|(track, level)| self.shed(now, track, level));
+            tracks.into_iter().for_each(|(track, level)| self.shed(now, track, level, false));
         }
     }
 
@@ -97,14 +97,15 @@ impl Worker {
         publications.flat_map(|publication| &publication.subscriptions).filter(|s| s.is_capped()).count()
     }
 
-    /// Puts a level's caps on a track's subscriptions.
-    fn shed(&mut self, now: Instant, track: TrackId, level: Level) {
+    /// Puts a level's caps on a track's subscriptions. `urgent`: what is above them isn't shown until a lower layer's key frame
+    /// comes, but no more.
+    fn shed(&mut self, now: Instant, track: TrackId, level: Level, urgent: bool) {
         let Some(publication) = self.tracks.get_mut(&track) else { return };
         publication.level = level;
         let content = publication.content(now, self.rooms.get(&publication.room));
         let mut changed = false;
         for subscription in &mut publication.subscriptions {
-            changed |= subscription.cap(level.cap(content, subscription.id()));
+            changed |= subscription.cap(level.cap(content, subscription.id()), urgent);
         }
         if changed {
             self.request_keyframes(track);
