@@ -2,7 +2,7 @@
 
 from statistics import median
 
-from judge import faults
+from judge import disturbed, faults
 from measure import value
 
 # The gap that is left between what holds and what breaks.
@@ -50,6 +50,9 @@ def summary(runs):
     sizes = {}
     for run in runs:
         sizes.setdefault(run["size"], []).append(run)
+    # A run that broke while others used the machine says nothing, if there is one of the same size that was left alone.
+    for size, found in sizes.items():
+        sizes[size] = [run for run in found if not (faults(run) and disturbed(run))] or found
     good = lambda found: 2 * sum(not faults(run) for run in found) > len(found)
     best = max((size for size, found in sizes.items() if good(found)), default=None)
     broken = min((size for size, found in sizes.items() if not good(found) and (best is None or size > best)), default=None)

@@ -5,6 +5,8 @@ from measure import value
 MAX_LOSS, MAX_P99 = 0.005, 20.0
 # A core that is used so far has nothing left: the rest is idle time between bursts that comes too late.
 FULL = 0.95
+# Of a core that others may use during a run before it is called disturbed.
+DISTURBED = 0.15
 
 
 def p99(run):
@@ -32,7 +34,13 @@ def trouble(run):
     if tool_full(run):
         drops = value(run, ("tool", "own_drops")) or 0
         out.append(f"load tool full ({value(run, ('tool', 'cpu_share')) or 0:.2f} of its core, {drops:,} drops of its own)")
-    return "; ".join(out)
+    return "; ".join([*out, *disturbed(run)])
+
+
+def disturbed(run):
+    """Who else used the machine so much that a run's latency says little, in words."""
+    parts = (("others", "other programs used"), ("stolen", "the machine's host took"))
+    return [f"disturbed: {words} {run[key]:.2f} of a core" for key, words in parts if run.get(key, 0) >= DISTURBED]
 
 
 def faults(run):
@@ -66,4 +74,7 @@ def cause(run):
     full = [name for name, share in (("server", server), ("load tool", tool)) if share >= FULL]
     if tool_full(run) and "load tool" not in full:
         full.append("load tool, in bursts")
-    return (" and ".join(full) + " full" if full else "no core full") + f" (server {server:.2f}, load {tool:.2f})"
+    shares = f" (server {server:.2f}, load {tool:.2f}"
+    if run.get("softirqd", 0) >= 0.02:
+        shares += f", kernel's packet threads {run['softirqd']:.2f}"
+    return "; ".join([(" and ".join(full) + " full" if full else "no core full") + shares + ")", *disturbed(run)])

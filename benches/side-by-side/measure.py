@@ -3,16 +3,15 @@
 import functools
 import json
 import os
-import re
 import resource
 import shutil
 import socket
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
+from kernel import Others, Threads, receive_errors
 from servers import ADDRESS, LOAD_CORES, ROOT, pinned, stop
 
 INSIDE = "SIDE_BY_SIDE_INSIDE"  # not RAMAI_…: the server refuses keys that it does not know
@@ -81,6 +80,7 @@ def measure(server, section, size, seconds, folder):
     folder.mkdir(parents=True)
     run = {"who": server.key, "size": size, "at": time.strftime("%Y-%m-%d %H:%M")}
     drops = receive_errors()
+    others = Others()
     with open(folder / "server.log", "w") as log:
         process = server.start(folder, log)
         watch = Threads(process.pid) if section.threads else None
@@ -88,6 +88,7 @@ def measure(server, section, size, seconds, folder):
             error = wait_for(server.port, process)
             run |= {"error": error} if error else load(process, arguments(server, section, size, seconds), folder,
                                                        estimate(section, size, seconds) + PATIENCE)
+            run |= others.shares(process.pid)
             if watch:
                 run["threads"] = watch.shares(seconds)
         finally:
@@ -143,50 +144,3 @@ def value(document, path):
             return None
         document = document[key]
     return document
-
-
-def udp_counter(name):
-    """One of the kernel's UDP counters of this namespace."""
-    head, values = [line.split() for line in open("/proc/net/snmp") if line.startswith("Udp:")]
-    return int(values[head.index(name)])
-
-
-def receive_errors():
-    """Datagrams dropped so far for want of room in a socket's buffer."""
-    return udp_counter("RcvbufErrors")
-
-
-class Threads:
-    """CPU of a server's media threads while the load is full, by sampling."""
-
-    EVERY = 0.5
-
-    def __init__(self, pid):
-        self.pid, self.samples, self.over = pid, [], threading.Event()
-        self.thread = threading.Thread(target=self.watch, daemon=True)
-        self.thread.start()
-
-    def watch(self):
-        while not self.over.wait(self.EVERY):
-            times = {}
-            for task in Path(f"/proc/{self.pid}/task").glob("*"):
-                try:
-                    name = (task / "comm").read_text().strip()
-                    if re.match(r"media-\d+$", name):
-                        times[name] = int((task / "schedstat").read_text().split()[0])
-                except (OSError, IndexError, ValueError):
-                    pass
-            self.samples.append((time.monotonic(), udp_counter("OutDatagrams"), times))
-
-    def shares(self, seconds):
-        """Thread → share of a core, in the last part of the run in which packets flowed at full rate."""
-        self.over.set()
-        self.thread.join()
-        rates = [(b[1] - a[1]) / (b[0] - a[0]) for a, b in zip(self.samples, self.samples[1:])]
-        full = [i for i, rate in enumerate(rates) if rate >= 0.7 * max(rates)]
-        if not full:
-            return None
-        end = self.samples[full[-1]]
-        begin = next(s for s in self.samples if s[0] >= end[0] - seconds + 1)
-        span = end[0] - begin[0]
-        return {n: round((t - begin[2].get(n, t)) / 1e9 / span, 4) for n, t in sorted(end[2].items())} if span > 0 else None

@@ -58,7 +58,7 @@ def chapter(section, found, results):
     """One section of the page."""
     body = {"table": lambda: table.flow(section, found), "ceiling": lambda: table.limits(found), "core": lambda: table.core(found)}
     janus = f", Janus {found['janus']} (Debian's package)" if any(run.get("who", "").startswith("janus") for run in found["runs"]) else ""
-    rounds = f"; {found['rounds']} runs of {found['seconds']} s for each row" if section.kind == "table" else ""
+    rounds = f"; {found['rounds']} × {found['seconds']} s for each row" if section.kind == "table" else ""
     out = [
         f"## {section.title}", "", section.words, "",
         f"*{found['date']}, Ramai {found['ramai']}{janus}, on {found['machine']}{rounds}.*", "", *body[section.kind](),
@@ -80,13 +80,16 @@ def commands(section, found):
         return ["```sh", "taskset -c 0 cargo bench --locked --bench forward -- forward/", "```"]
     out = ["<details><summary>Commands</summary>", "", "```sh"]
     size = max(run["size"] for run in found["runs"])
-    key = found["runs"][0]["server"]
+    key = found["runs"][0]["who"]
     out += ["# one row, all of it", f"benches/side-by-side/run.py --only {section.name} --servers {key} --sizes {size} --rounds 1 --dry"]
     if section.kind == "ceiling":
         out[-1] = f"benches/side-by-side/run.py --only {section.name} --servers {key} --dry"
+    out += ["# or by hand, in a network namespace (unshare --net), where Janus takes the address and nobody else is", measure.SETUP]
     for server in dict.fromkeys(run["who"] for run in found["runs"]):
         kind = Ramai(int(server.partition("-")[2] or 1)) if server.startswith("ramai") else Janus(0)
-        start = " ".join(kind.command) + ("" if server.startswith("ramai") else "   # its configuration: servers.py")
+        start = " ".join(kind.command)
+        if server.startswith("janus"):
+            out.append(f"benches/side-by-side/run.py --servers {server} --janus-config CONFIG")
         words = measure.arguments(kind, section, size, found["seconds"])
         out += [
             f"# {table.name(server, found)}, N = {size}", f"taskset -c {','.join(map(str, kind.cores))} {start} &",
