@@ -40,7 +40,7 @@ def mark(kind, x, y, colour):
 
 
 def plot(title, x_name, lines, log=False, ticks=None):
-    """A chart of `lines`: (name, points, dashed) in the order of the legend; names that come twice share colour and mark. `log`: the
+    """A chart of `lines`: (name, points in the order in which they are joined, dashed) in the order of the legend; names that come twice share colour and mark. `log`: the
     vertical axis is logarithmic; `ticks`: labels of the horizontal axis, else round numbers."""
     points = [point for _, found, _ in lines for point in found]
     if not points:
@@ -75,7 +75,7 @@ def plot(title, x_name, lines, log=False, ticks=None):
         legend += 34 + 6.7 * len(name)
     for name, found, dashed in lines:
         index = names.index(name)
-        colour, found = COLOURS[index % len(COLOURS)], sorted(found)
+        colour = COLOURS[index % len(COLOURS)]
         path = " ".join(f"{x(a):.1f},{y(b):.1f}" for a, b in found)
         dash = ' stroke-dasharray="5 4"' if dashed else ""
         svg.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"{dash}/>')

@@ -117,7 +117,8 @@ def plots(everything, results):
 
 
 def load_plot(results):
-    """Latency over load: the runs of the broadcast and of the search, with one core for each server."""
+    """Latency over load: the runs of the broadcast and of the search, with one core for each server. Points are joined by N: beyond
+    its limit a server delivers less, and the line turns back."""
     lines = {}
     runs = [run for part in ("broadcast", "ceiling") for run in results.get(part, {}).get("runs", []) if not run.get("gro")]
     for (_, server), found in table.groups(runs).items():
