@@ -26,7 +26,7 @@ def trouble(run):
         return "; ".join([*out, run["error"]])
     joins = run["joins"]
     if joins["joined"] < joins["asked"]:
-        out.append(f"{joins['asked'] - joins['joined']} of {joins['asked']} joins failed")
+        out.append(f"{joins['asked'] - joins['joined']} of {joins['asked']} joins failed{reason(joins)}")
     if joins.get("broken"):
         out.append(f"{joins['broken']} connections broke")
     if value(run, ("streams", "silent")):
@@ -43,6 +43,13 @@ def disturbed(run):
     return [f"disturbed: {words} {run[key]:.2f} of a core" for key, words in parts if run.get(key, 0) >= DISTURBED]
 
 
+def reason(joins):
+    """The most frequent reason of failed joins, in brackets."""
+    first = next(iter(joins.get("errors", [])), "")
+    words = first.get("why", "") if isinstance(first, dict) else first
+    return f" ({words[:80]})" if words else ""
+
+
 def faults(run):
     """What broke, worst first: none if the run holds."""
     out = [run["crash"]] if run.get("crash") else []
@@ -50,7 +57,7 @@ def faults(run):
         return [*out, run["error"]]
     joins = run["joins"]
     if joins["joined"] < joins["asked"]:
-        out.append(f"{joins['asked'] - joins['joined']} of {joins['asked']} joins failed")
+        out.append(f"{joins['asked'] - joins['joined']} of {joins['asked']} joins failed{reason(joins)}")
     if joins.get("broken"):
         out.append(f"{joins['broken']} connections broke")
     if value(run, ("streams", "silent")):

@@ -90,7 +90,8 @@ class Bench:
             for turn in range(self.options.rounds):
                 for server in self.servers(section):
                     runs.append(self.once(section, server, size, turn))
-            if section.climb and all(judge.tool_full(run) or "error" in run for run in runs if run["size"] == size):
+            # Beyond a size that load or server can't carry there is nothing to see.
+            if section.climb and all(judge.tool_full(run) or judge.faults(run) for run in runs if run["size"] == size):
                 break
         return runs
 
