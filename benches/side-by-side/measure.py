@@ -95,6 +95,9 @@ def measure(server, section, size, seconds, folder):
             run["crash"] = stop(process)
     if any(folder.glob("core*")):
         run["crash"] = (run["crash"] or "ended") + ", and left a core dump"
+    if "while" in run["crash"]:
+        # What was counted until then is no measurement.
+        return {key: run[key] for key in ("who", "size", "at")} | {"error": run["crash"]}
     # In this namespace nobody else receives: what isn't the tool's is the server's.
     run["kernel_drops"] = max(0, receive_errors() - drops - (value(run, ("tool", "own_drops")) or 0))
     return {key: found for key, found in run.items() if found not in ("", None)}

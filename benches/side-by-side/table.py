@@ -118,4 +118,5 @@ def limits(results):
 def core(results):
     """The table of the core alone."""
     out = ["| N | ns / packet | 95% of it between |", "|--:|--:|--:|"]
-    return out + [f"| {run['size']} | {run['ns']:,.0f} | {run['low']:,.0f} – {run['high']:,.0f} |" for run in results["runs"]]
+    notes = ["", *judge.disturbed(results["runs"][0])] if results["runs"] else []
+    return out + [f"| {run['size']} | {run['ns']:,.0f} | {run['low']:,.0f} – {run['high']:,.0f} |" for run in results["runs"]] + notes

@@ -74,7 +74,7 @@ class Judgement(unittest.TestCase):
             "2 connections broke": {"joins": {"asked": 1, "joined": 1, "broken": 2}},
             "3 tracks never flowed": {"streams": {"negotiated": 9, "silent": 3}},
             "7 drops at the load's sockets": {"tool": {"own_drops": 7, "cpu_share": 0.5}},
-            "crashed while it was measured (SIGSEGV)": {"crash": servers.ended(-11, False)},
+            "crashed while it was measured (SIGSEGV)": {"error": servers.ended(-11, False)},
         }.items():
             faults = judge.faults(run(**change))
             self.assertTrue(len(faults) == 1 and word in faults[0], f"{word}: {faults}")
@@ -98,10 +98,10 @@ class Page(unittest.TestCase):
     }
 
     def test_a_run_that_went_wrong_is_noted_at_its_row(self):
-        bad = [{"who": "janus", "size": 10, "round": 0, "error": "the load did not end in time", "crash": "crashed while it was measured (SIGSEGV)"}]
+        bad = [{"who": "janus", "size": 10, "round": 0, "error": servers.ended(-11, False) + ", and left a core dump"}]
         text = "\n".join(table.flow(self.section["broadcast"], results(run(10), *bad)))
         self.assertIn("| 10 | Janus as packaged [1] | – |", text)
-        self.assertIn("[1] Janus as packaged, N = 10, 1 of 1 runs: crashed while it was measured (SIGSEGV); the load did not", text)
+        self.assertIn("[1] Janus as packaged, N = 10, 1 of 1 runs: crashed while it was measured (SIGSEGV), and left a core dump", text)
 
     def test_rows_are_medians(self):
         priced = [run(10, server={"cpu_us_per_packet": price}) for price in (1.0, 9.0, 2.0)]
