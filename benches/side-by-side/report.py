@@ -66,9 +66,9 @@ def chapter(section, found, results):
     if section.name == "idle":
         slopes = [f"{table.name(key, found)} {slope:,.0f}" for key in dict.fromkeys(run["who"] for run in found["runs"])
                   if (slope := targets.each_idle({"idle": found}, key)) is not None]
-        out += ["For each further participant, KiB (slope between the sizes): " + ", ".join(slopes) + "."]
+        out += ["", "For each further participant, KiB (slope between the sizes): " + ", ".join(slopes) + "."]
     if section.name == "workers":
-        out += ["The busiest thread tells what ends first when each worker has a core; server CPU together tells what the split costs."]
+        out += ["", "The busiest thread tells what ends first when each worker has a core; server CPU together tells what the split costs."]
     if files := [f for f in plots({section.name: section}, results)]:
         out += ["", " ".join(f"![{f[:-4]}](capacity/{f})" for f in files)]
     return out + ["", *commands(section, found)]
