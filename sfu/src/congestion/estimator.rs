@@ -222,5 +222,14 @@ impl Estimator {
 }
 
 #[cfg(test)]
-#[path = "estimator_tests.rs"]
-mod tests;
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_receiver_that_tells_nothing_is_not_limited_and_remb_is_believed() {
+        let mut estimator = Estimator::new(crate::test_epoch());
+        assert_eq!(estimator.estimate(), None);
+        estimator.handle_remb(700_000);
+        assert_eq!(estimator.estimate(), Some(700_000));
+    }
+}

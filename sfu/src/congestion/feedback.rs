@@ -150,11 +150,7 @@ mod tests {
         let at = |ticks: i64| Some((512 + ticks) * 250);
         assert_eq!(
             came,
-            [
-                Arrival { number: 7, at: at(1) },
-                Arrival { number: 9, at: at(3) },
-                Arrival { number: 10, at: at(6) }
-            ]
+            [Arrival { number: 7, at: at(1) }, Arrival { number: 9, at: at(3) }, Arrival { number: 10, at: at(6) }]
         );
     }
 
