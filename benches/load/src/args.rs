@@ -3,6 +3,7 @@
 use crate::Error;
 use crate::dialect::Protocol;
 use crate::media::descriptor::Codec;
+use crate::media::pacer::Pacing;
 use crate::scenario::Scenario;
 use clap::Parser;
 use std::net::{IpAddr, SocketAddr};
@@ -56,6 +57,9 @@ pub struct Args {
     /// What video looks like.
     #[arg(long, value_enum, default_value_t = Codec::Vp8)]
     pub codec: Codec,
+    /// How publishers space a camera's packets.
+    #[arg(long, value_enum, default_value_t = Pacing::Burst)]
+    pub pacing: Pacing,
     /// Highest layer that receivers ask for: 0, 1 or 2.
     #[arg(long, value_parser = clap::value_parser!(u8).range(0..=2))]
     pub quality: Option<u8>,

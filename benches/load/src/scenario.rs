@@ -132,7 +132,7 @@ impl Scenario {
             number += 1;
             // A single encoding is the largest.
             let layers = CAMERA.iter().skip(if layers == 1 { 2 } else { 0 }).take(layers.into()).copied().collect();
-            let publish = Publish { number, talk: Some(n.talk), layers, codec: args.codec };
+            let publish = Publish { number, talk: Some(n.talk), layers, codec: args.codec, pacing: args.pacing };
             Seat {
                 room: room.clone(),
                 identity: format!("publisher-{number}"),

@@ -11,6 +11,7 @@ use crate::Error;
 use crate::engine::{Handle, Port};
 use crate::media::descriptor::Codec;
 use crate::media::encoder::Shape;
+use crate::media::pacer::Pacing;
 use crate::sdp::Description;
 use crate::token::Signer;
 use std::net::{IpAddr, SocketAddr};
@@ -42,6 +43,8 @@ pub struct Publish {
     pub layers: Vec<Shape>,
     /// What the camera's packets look like.
     pub codec: Codec,
+    /// How they are spaced.
+    pub pacing: Pacing,
 }
 
 /// What a participant wants to receive.

@@ -76,6 +76,7 @@ impl Tracks {
             pt: self.publish.codec.payload_types().0,
             rtx: Some(self.publish.codec.payload_types().1),
             layers: self.layers.clone(),
+            pacing: self.publish.pacing,
         });
         SourceParams { publisher: self.publish.number, seed: self.seed, extensions, audio, video }
     }

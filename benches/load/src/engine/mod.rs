@@ -202,7 +202,7 @@ impl Engine {
             for (due, peer) in self.peers.values_mut() {
                 if *due <= now {
                     peer.tick(now, &self.clock, self.hushed.is_some());
-                    *due = peer.due(&self.clock);
+                    *due = peer.due(now, &self.clock);
                 }
             }
             self.drain(&mut events);
@@ -228,7 +228,7 @@ impl Engine {
                     break;
                 }
             }
-            *due = (*due).min(peer.due(&self.clock));
+            *due = (*due).min(peer.due(now, &self.clock));
             if let Some(why) = peer.take_failure() {
                 self.past.broken += 1;
                 self.past.broken_why.get_or_insert(why);

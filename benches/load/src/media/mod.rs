@@ -4,6 +4,7 @@ pub mod cache;
 pub mod descriptor;
 pub mod encoder;
 pub mod opus;
+pub mod pacer;
 pub mod rtp;
 pub mod source;
 pub mod stamp;
