@@ -21,8 +21,6 @@ const LAST_JOIN: Duration = Duration::from_secs(25);
 const DRAIN: Duration = Duration::from_millis(800);
 /// Leaving takes this long at most.
 const FAREWELL: Duration = Duration::from_secs(5);
-/// Reasons of failures that are kept.
-const MAX_ERRORS: usize = 5;
 
 /// What a participant's task tells.
 enum News {
@@ -120,8 +118,17 @@ impl<'a> Conductor<'a> {
         .await;
         self.joins.time_ms = Percentiles::of(std::mem::take(&mut self.times));
         let joins = self.joins.clone();
-        let mut document =
-            Document::new(Material { command: command(), span, before, begin, end, last, latency, joins });
+        let mut document = Document::new(Material {
+            command: command(),
+            scenario: self.args.scenario,
+            span,
+            before,
+            begin,
+            end,
+            last,
+            latency,
+            joins,
+        });
         document.failures = expect::judge(&document, &self.args.expect);
         Ok(document)
     }
@@ -186,8 +193,9 @@ impl<'a> Conductor<'a> {
                     self.awaited -= usize::from(first);
                 }
                 self.joins.failed += 1;
-                if self.joins.errors.len() < MAX_ERRORS && !self.joins.errors.contains(&why) {
-                    self.joins.errors.push(why);
+                if self.joins.blame(&why) && !self.args.quiet {
+                    // A closed terminal is no reason to end a measurement.
+                    let _ = writeln!(std::io::stderr(), "a join failed: {why}");
                 }
             }
             News::Left => self.present -= 1,

@@ -26,6 +26,8 @@ pub enum Scenario {
     Churn,
     /// A meeting with churn for hours.
     Soak,
+    /// N join, are connected, publish nothing and subscribe to nothing: what a participant costs by being there.
+    Idle,
 }
 
 /// One participant with its times, from the beginning of the run.
@@ -89,6 +91,7 @@ impl Scenario {
             }
             Scenario::Storm => Numbers { join_rate: base.receivers as f64 / 2.0, ..base },
             Scenario::Churn => Numbers { duration: 60, stay: Some(10.0), ..meeting },
+            Scenario::Idle => Numbers { publishers: 0, view: View { audible: 0, visible: 0, quality: 2 }, ..base },
             Scenario::Soak => Numbers { duration: 3_600, stay: Some(120.0), ..meeting },
         }
     }
@@ -116,7 +119,10 @@ impl Scenario {
         if !n.join_rate.is_finite() || n.join_rate <= 0.0 {
             return Err(Error::Usage("--join-rate must be more than 0".into()));
         }
-        if n.publishers == 0 {
+        if self == Scenario::Idle && matches!(args.dialect, Protocol::Whip | Protocol::Janus) {
+            return Err(Error::Usage("who is idle has no connection in this dialect: use v1 or v0".into()));
+        }
+        if n.publishers == 0 && self != Scenario::Idle {
             return Err(Error::Usage("without publishers there is nothing to measure".into()));
         }
         let mut rng = ChaCha8Rng::seed_from_u64(args.seed);
@@ -148,8 +154,8 @@ impl Scenario {
             seats.push(Planned { seat: publisher(&mut rng), at: interval * place as u32, until: None });
         }
         // Receivers come when there is something to receive.
-        let first =
-            interval * n.publishers as u32 + if n.receivers > 0 { Duration::from_secs(1) } else { Duration::ZERO };
+        let first = interval * n.publishers as u32
+            + if n.publishers > 0 && n.receivers > 0 { Duration::from_secs(1) } else { Duration::ZERO };
         for place in 0..n.receivers {
             let seat = Seat {
                 room: room.clone(),
@@ -250,6 +256,14 @@ mod tests {
             let present = plan.seats.iter().filter(|p| p.at <= at && p.until.is_none_or(|u| u > at)).count();
             assert_eq!(present, 5, "{second}");
         }
+    }
+
+    #[test]
+    fn the_idle_are_there_and_nothing_else() {
+        let plan = plan(&["--scenario", "idle", "--participants", "7"]).unwrap();
+        assert_eq!(plan.seats.len(), 7);
+        assert!(plan.seats.iter().all(|p| p.seat.publish.is_none() && !p.seat.view.wants_any() && !p.seat.checked));
+        assert!(super::tests::plan(&["--scenario", "idle", "--dialect", "whip"]).is_err());
     }
 
     #[test]

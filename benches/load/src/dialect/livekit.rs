@@ -76,7 +76,8 @@ impl Session {
         let path = if dual {
             format!("/rtc?access_token={token}&protocol=16&sdk=rust&version=0.1.0&auto_subscribe=0&adaptive_stream=0")
         } else {
-            if seat.view.wants_any() {
+            // As SDKs do, also where nothing is wanted yet: who only looks on is connected.
+            if seat.view.wants_any() || tracks.is_none() {
                 for n in 0..2 * FIRST_SECTIONS {
                     sections.push(Section { video: n >= FIRST_SECTIONS, flow: Flow::Receive });
                 }
@@ -86,8 +87,7 @@ impl Session {
                 client_info: Some(ClientInfo { protocol: 16, version: "0.1.0".into(), ..Default::default() }),
                 connection_settings: Some(ConnectionSettings { auto_subscribe: false, ..Default::default() }),
                 add_track_requests: tracks.iter().flat_map(add_requests).collect(),
-                // A client with nothing to send and nothing to see has nothing to offer.
-                publisher_offer: (!sections.is_empty()).then(|| description("offer", text, 1)),
+                publisher_offer: Some(description("offer", text, 1)),
                 ..Default::default()
             };
             let wrapped = WrappedJoinRequest { compression: 0, join_request: request.encode_to_vec() };
@@ -96,7 +96,7 @@ impl Session {
         };
         let socket = open(&format!("ws://{}{path}", common.server)).await?;
         let roster = Roster::new(seat.view, &seat.identity);
-        let offering = !dual && !sections.is_empty();
+        let offering = !dual;
         Ok(Self {
             common,
             seat,
