@@ -3,6 +3,7 @@
 use crate::Error;
 use crate::args::Args;
 use crate::dialect::{Protocol, Publish, Seat, View};
+use crate::media::descriptor::Codec;
 use crate::media::encoder::CAMERA;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -110,6 +111,13 @@ impl Scenario {
         n.view.visible = n.view.visible.min(n.publishers);
         n.view.audible = n.view.audible.min(n.publishers);
         n.layers = args.layers.unwrap_or(n.layers);
+        if args.svc.is_some() {
+            if args.codec == Codec::Vp8 {
+                return Err(Error::Usage("VP8 has no spatial layers: --svc needs --codec vp9 or av1".into()));
+            }
+            n.layers = n.layers.min(1);
+        }
+        let mode = args.svc.unwrap_or_default();
         n.talk = args.talk.unwrap_or(n.talk);
         n.join_rate = args.join_rate.unwrap_or(n.join_rate);
         let duration = args.duration.unwrap_or(Duration::from_secs(n.duration));
@@ -138,7 +146,7 @@ impl Scenario {
             number += 1;
             // A single encoding is the largest.
             let layers = CAMERA.iter().skip(if layers == 1 { 2 } else { 0 }).take(layers.into()).copied().collect();
-            let publish = Publish { number, talk: Some(n.talk), layers, codec: args.codec, pacing: args.pacing };
+            let publish = Publish { number, talk: Some(n.talk), layers, codec: args.codec, pacing: args.pacing, mode };
             Seat {
                 room: room.clone(),
                 identity: format!("publisher-{number}"),
@@ -168,7 +176,7 @@ impl Scenario {
             seats.push(Planned { seat, at: first + interval * place as u32, until: None });
         }
         let joined_by = seats.last().map_or(Duration::ZERO, |s| s.at);
-        if let Some(stay) = n.stay {
+        if let Some(stay) = n.stay.map(|usual| args.stay.map_or(usual, |stay| stay.as_secs_f64())) {
             let end = joined_by + duration;
             churn(&mut seats, stay, end, &mut rng, &mut publisher);
         }
@@ -256,6 +264,13 @@ mod tests {
             let present = plan.seats.iter().filter(|p| p.at <= at && p.until.is_none_or(|u| u > at)).count();
             assert_eq!(present, 5, "{second}");
         }
+    }
+
+    #[test]
+    fn spatial_layers_are_one_encoding_of_a_codec_that_has_them() {
+        let one = plan(&["--svc", "L3T3_KEY", "--codec", "vp9"]).unwrap().seats.remove(0).seat.publish.unwrap();
+        assert_eq!((one.layers.len(), one.layers[0].width, one.mode.spatial()), (1, 1280, 3));
+        assert!(plan(&["--svc", "L3T3"]).is_err());
     }
 
     #[test]

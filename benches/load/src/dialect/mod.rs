@@ -12,6 +12,7 @@ use crate::engine::{Handle, Port};
 use crate::media::descriptor::Codec;
 use crate::media::encoder::Shape;
 use crate::media::pacer::Pacing;
+use crate::media::scalability::Mode;
 use crate::sdp::Description;
 use crate::token::Signer;
 use std::net::{IpAddr, SocketAddr};
@@ -45,6 +46,8 @@ pub struct Publish {
     pub codec: Codec,
     /// How they are spaced.
     pub pacing: Pacing,
+    /// How the layers within each encoding hang together.
+    pub mode: Mode,
 }
 
 /// What a participant wants to receive.
@@ -91,6 +94,8 @@ pub struct Common {
     pub host: Option<IpAddr>,
     /// Send media here instead of where the server says.
     pub via: Option<SocketAddr>,
+    /// Publishers switch off what nobody watches, when the server says so.
+    pub dynacast: bool,
     /// Signs tokens.
     pub signer: Signer,
     /// The engine.

@@ -113,6 +113,7 @@ enum Command {
     Connect { id: u64, local: IceCredentials, remote: Remote, begun: u64, checked: bool, opened: Opened },
     Receive { id: u64, extensions: ExtensionMap, kinds: FxHashMap<u8, Kind>, streams: Vec<Incoming> },
     Publish { id: u64, params: Box<SourceParams> },
+    Layers { id: u64, on: Vec<bool> },
     Leaving { id: u64 },
     Close { id: u64 },
     Restart,
@@ -270,6 +271,11 @@ impl Engine {
                     *due = 0;
                 }
             }
+            Command::Layers { id, on } => {
+                if let Some((_, peer)) = self.peers.get_mut(&id) {
+                    peer.switch_layers(&on);
+                }
+            }
             Command::Leaving { id } => {
                 if let Some((_, peer)) = self.peers.get_mut(&id) {
                     peer.leaving();
@@ -415,6 +421,14 @@ impl Port {
     /// If the engine has ended.
     pub fn leaving(&self) -> Result<(), Error> {
         self.handle.send(Command::Leaving { id: self.id })
+    }
+
+    /// Which encodings of what is published are sent, lowest first; those not named stay as they are.
+    ///
+    /// # Errors
+    /// If the engine has ended.
+    pub fn switch_layers(&self, on: Vec<bool>) -> Result<(), Error> {
+        self.handle.send(Command::Layers { id: self.id, on })
     }
 
     /// What is sent from now on.

@@ -124,6 +124,13 @@ impl Peer {
         self.source = Some(source);
     }
 
+    /// Which encodings it sends.
+    pub fn switch_layers(&mut self, on: &[bool]) {
+        if let Some(source) = &mut self.source {
+            source.switch_layers(on);
+        }
+    }
+
     /// What may come in, all of it. Streams that aren't named any more have ended.
     pub fn receive(&mut self, extensions: ExtensionMap, kinds: FxHashMap<u8, Kind>, streams: &[Incoming]) {
         (self.extensions, self.kinds) = (extensions, kinds);

@@ -3,11 +3,13 @@
 //! Inputs are [`Source::poll`] at [`Source::due`], and [`Source::handle_rtcp`]. Time is nanoseconds of wall-clock time, an argument.
 
 use super::cache::Cache;
+use super::dependency::{self, Place};
 use super::descriptor::Codec;
 use super::encoder::{Encoder, Frame, Shape};
 use super::opus::Opus;
 use super::pacer::{Pacer, Pacing};
 use super::rtp::{self, Fixed};
+use super::scalability::Mode;
 use super::stamp::Stamp;
 use super::{MS, SECOND};
 use ramai_sfu::id::Ssrc;
@@ -66,6 +68,8 @@ pub struct VideoParams {
     pub layers: Vec<LayerParams>,
     /// How its packets are spaced.
     pub pacing: Pacing,
+    /// How the layers within each encoding hang together.
+    pub mode: Mode,
 }
 
 /// What one participant publishes.
@@ -98,6 +102,8 @@ pub struct Published {
     pub key_requests: u64,
     /// Key frames.
     pub key_frames: u64,
+    /// Times that an encoding was switched off because nobody watched it.
+    pub pauses: u64,
 }
 
 impl std::ops::AddAssign for Published {
@@ -108,6 +114,7 @@ impl std::ops::AddAssign for Published {
         self.retransmitted += other.retransmitted;
         self.key_requests += other.key_requests;
         self.key_frames += other.key_frames;
+        self.pauses += other.pauses;
     }
 }
 
@@ -157,7 +164,10 @@ struct Layer {
     next_frame: u64,
     /// ... so long after it was captured.
     encoding: u64,
-    packets: u32,
+    /// Somebody watches it.
+    active: bool,
+    /// Packets of each spatial layer so far.
+    packets: [u32; 3],
     key_at: u64,
     key_wanted: bool,
     cache: Cache,
@@ -192,7 +202,9 @@ pub struct Source {
     next_report: u64,
     cname: String,
     counted: Published,
+    pacing: Pacing,
     payload: Vec<u8>,
+    descriptor: Vec<u8>,
     packet: Vec<u8>,
 }
 
@@ -218,10 +230,11 @@ impl Source {
                 index: index as u8,
                 stream: Stream::new(layer.ssrc, video.pt, 90_000, &mut rng),
                 rtx: video.rtx.map(|pt| Stream::new(layer.rtx_ssrc, pt, 90_000, &mut rng)),
-                encoder: Encoder::new(video.codec, layer.shape, ChaCha8Rng::seed_from_u64(rng.random())),
+                encoder: Encoder::new(video.codec, layer.shape, video.mode, ChaCha8Rng::seed_from_u64(rng.random())),
                 next_frame: now + offset + encoding,
                 encoding,
-                packets: 0,
+                active: true,
+                packets: [0; 3],
                 key_at: 0,
                 key_wanted: false,
                 cache: Cache::default(),
@@ -241,7 +254,9 @@ impl Source {
             next_report: now + REPORT / 4,
             cname: format!("load-{}", params.publisher),
             counted: Published::default(),
+            pacing,
             payload: Vec::new(),
+            descriptor: Vec::new(),
             packet: Vec::new(),
         }
     }
@@ -254,6 +269,21 @@ impl Source {
     /// Its number in this run.
     pub fn publisher(&self) -> u32 {
         self.publisher
+    }
+
+    /// Encodes only the layers that are on, lowest first; those not named stay as they are. One that is switched on again begins with a
+    /// key frame, as in browsers.
+    pub fn switch_layers(&mut self, on: &[bool]) {
+        for (layer, on) in self.layers.iter_mut().zip(on) {
+            if *on && !layer.active {
+                layer.encoder.request_key();
+            }
+            self.counted.pauses += u64::from(layer.active && !on);
+            layer.active = *on;
+        }
+        let active = self.layers.iter().filter(|layer| layer.active);
+        let bitrate = active.map(|layer| u64::from(layer.encoder.shape().bitrate)).sum();
+        self.pacer = Pacer::new(self.pacing, bitrate);
     }
 
     /// Sends nothing new from now on, but answers NACKs.
@@ -376,15 +406,20 @@ impl Source {
             }
             let ts = layer.stream.ts(layer.next_frame.saturating_sub(self.start + layer.encoding));
             layer.next_frame += layer.encoder.interval();
-            if self.queue.len() >= MAX_QUEUE {
+            if !layer.active || self.queue.len() >= MAX_QUEUE {
                 continue;
             }
-            let frame = layer.encoder.frame();
-            if frame.key {
-                layer.key_at = now;
-                self.counted.key_frames += 1;
+            loop {
+                let frame = layer.encoder.frame();
+                self.queue.push_back(Leaving { layer: at, frame, ts, sent: 0 });
+                if frame.ends_picture {
+                    if frame.key {
+                        layer.key_at = now;
+                        self.counted.key_frames += 1;
+                    }
+                    break;
+                }
             }
-            self.queue.push_back(Leaving { layer: at, frame, ts, sent: 0 });
         }
     }
 
@@ -406,29 +441,38 @@ impl Source {
             publisher: self.publisher,
             video: true,
             layer: layer.index,
+            spatial: frame.spatial,
             key: frame.key,
             start: this == 0,
             end: last,
             frame: frame.number,
-            packet: layer.packets,
+            packet: 0,
             sent: now,
         };
-        stamp.write(&mut self.payload);
-        layer.packets = layer.packets.wrapping_add(1);
+        let packets = layer.packets.get_mut(usize::from(frame.spatial));
+        let packet = packets.map_or(0, |packets| std::mem::replace(packets, packets.wrapping_add(1)));
+        Stamp { packet, ..stamp }.write(&mut self.payload);
         let seq = layer.stream.take_seq();
-        layer.cache.put(seq, ts, last, &self.payload);
+        let marker = last && frame.ends_picture;
+        let place = Place { start: this == 0, end: last, template: frame.template, number: frame.frame_number };
+        let shape = layer.encoder.shape();
+        let whole = (layer.encoder.mode(), shape.width, shape.height);
+        let structure = (frame.key && frame.spatial == 0 && this == 0).then_some(whole);
+        dependency::write(place, structure, &mut self.descriptor);
+        layer.cache.put(seq, ts, marker, &self.descriptor, &self.payload);
         self.transport_seq = self.transport_seq.wrapping_add(1);
-        let rid = layer.encoder.shape().rid.unwrap_or_default();
+        let rid = shape.rid.unwrap_or_default();
         let transport_seq = self.transport_seq.to_be_bytes();
         let time = rtp::abs_send_time(now);
-        let extensions: [(Extension, &[u8]); 4] = [
+        let extensions: [(Extension, &[u8]); 5] = [
             (Extension::Mid, self.mid.as_bytes()),
             (Extension::Rid, rid.as_bytes()),
             (Extension::TransportCc, &transport_seq),
             (Extension::AbsSendTime, &time),
+            (Extension::DependencyDescriptor, &self.descriptor),
         ];
         self.packet.clear();
-        let fixed = Fixed { pt: layer.stream.pt, marker: last, seq, ts, ssrc: layer.stream.ssrc };
+        let fixed = Fixed { pt: layer.stream.pt, marker, seq, ts, ssrc: layer.stream.ssrc };
         rtp::header(&fixed, &self.map, &extensions, &mut self.packet);
         self.packet.extend_from_slice(&self.payload);
         layer.stream.packets = layer.stream.packets.wrapping_add(1);
@@ -454,7 +498,8 @@ fn retransmit(
     let (Some(rtx), Some(sent)) = (&mut layer.rtx, layer.cache.get(seq)) else { return };
     *transport_seq = transport_seq.wrapping_add(1);
     let rid = layer.encoder.shape().rid.unwrap_or_default();
-    let extensions: [(Extension, &[u8]); 3] = [
+    let extensions: [(Extension, &[u8]); 4] = [
+        (Extension::DependencyDescriptor, &sent.descriptor),
         (Extension::Mid, mid.as_bytes()),
         (Extension::RepairedRid, rid.as_bytes()),
         (Extension::TransportCc, &transport_seq.to_be_bytes()),
@@ -494,6 +539,7 @@ mod tests {
                     rtx: Some(97),
                     layers: layers.collect(),
                     pacing,
+                    mode: Mode::L1t3,
                 }),
             },
             0,
@@ -553,6 +599,21 @@ mod tests {
         };
         assert_eq!(spread(Pacing::Burst), 0);
         assert!(spread(Pacing::Smooth) > 4 * MS);
+    }
+
+    #[test]
+    fn a_layer_that_nobody_watches_falls_silent_and_comes_back_with_a_key_frame() {
+        let mut source = source(Pacing::Burst);
+        run(&mut source, 0, SECOND);
+        source.switch_layers(&[true, true, false]);
+        let without = run(&mut source, SECOND + 100 * MS, 2 * SECOND);
+        let ssrcs: std::collections::BTreeSet<u32> = without.iter().map(|(_, p)| p.ssrc.0).collect();
+        assert_eq!(ssrcs, [1, 2, 9].into());
+        source.switch_layers(&[true, true, true]);
+        let with = run(&mut source, 2 * SECOND, 3 * SECOND);
+        let (_, first) = with.iter().find(|(_, p)| p.ssrc.0 == 3).unwrap();
+        assert!(Stamp::read(&first.payload).is_some_and(|s| s.key && s.start));
+        assert_eq!(source.counted().pauses, 1);
     }
 
     #[test]

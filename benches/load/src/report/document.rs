@@ -143,6 +143,8 @@ pub struct Publishers {
     pub key_requests: u64,
     /// Key frames sent.
     pub key_frames: u64,
+    /// Times that a layer was switched off because nobody watched it.
+    pub pauses: u64,
 }
 
 /// The whole.
@@ -286,6 +288,7 @@ impl Document {
                 retransmitted: last.published.retransmitted,
                 key_requests: last.published.key_requests,
                 key_frames: last.published.key_frames,
+                pauses: last.published.pauses,
             },
             wire: last.wire,
             server,
