@@ -88,6 +88,9 @@ pub struct Args {
     /// The room's name; with Janus its number.
     #[arg(long)]
     pub room: Option<String>,
+    /// Take runs of datagrams as one (UDP GRO): as if a network card had done the server's segmenting. Lighter for both on one machine.
+    #[arg(long)]
+    pub gro: bool,
     /// Share of receivers that decrypt and check all that they get; the others count by header.
     #[arg(long, default_value_t = 0.05)]
     pub check_share: f64,

@@ -36,7 +36,7 @@ enum News {
 /// # Errors
 /// If it couldn't be run; what went wrong in it stands in the document.
 pub async fn run(args: &Args, target: &Target, plan: Plan) -> Result<Document, Error> {
-    let (engine, thread) = Engine::start()?;
+    let (engine, thread) = Engine::start(args.gro)?;
     let common = Common {
         server: target.server.clone(),
         host: target.addresses.first().copied(),

@@ -146,6 +146,8 @@ pub struct Engine {
     clock: Clock,
     peers: FxHashMap<u64, (u64, Peer)>,
     receiver: Receiver,
+    /// The kernel may hand over several datagrams as one.
+    gro: bool,
     latency: Latency,
     /// Sums over peers that are gone.
     past: Measured,
@@ -155,11 +157,11 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Starts the thread.
+    /// Starts the thread; with `gro`, sockets take runs of datagrams as one.
     ///
     /// # Errors
     /// If there is no cryptography, no epoll or no thread.
-    pub fn start() -> Result<(Handle, JoinHandle<()>), Error> {
+    pub fn start(gro: bool) -> Result<(Handle, JoinHandle<()>), Error> {
         let (commands, receiver) = mpsc::channel();
         let identity = Identity::generate()?;
         let handle = Handle { commands, ids: Arc::new(AtomicU64::new(1)), identity: identity.clone() };
@@ -173,7 +175,8 @@ impl Engine {
                 clock: Clock::new(),
                 peers: FxHashMap::default(),
                 // Its control buffers hold raw pointers: it is made where it stays.
-                receiver: Receiver::default(),
+                receiver: Receiver::new(gro),
+                gro,
                 latency,
                 past: Measured::default(),
                 longest_round: 0,
@@ -245,7 +248,7 @@ impl Engine {
                     SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
                     SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
                 };
-                let socket = socket::open((any, 0).into()).and_then(|socket| {
+                let socket = socket::open((any, 0).into(), self.gro).and_then(|socket| {
                     socket.connect(remote.address)?;
                     self.epoll.add(&socket, EpollEvent::new(EpollFlags::EPOLLIN, id))?;
                     Ok(socket)
