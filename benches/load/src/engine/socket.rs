@@ -49,12 +49,15 @@ pub struct Receiver {
     room: usize,
 }
 
+fn headers() -> MultiHeaders<()> {
+    MultiHeaders::preallocate(BATCH, Some(nix::cmsg_space!(TimeSpec, i32)))
+}
+
 impl Receiver {
     /// For sockets opened with the same `gro`.
     pub fn new(gro: bool) -> Self {
-        let control = nix::cmsg_space!(TimeSpec, i32);
         let room = if gro { RUN } else { DATAGRAM };
-        Self { headers: MultiHeaders::preallocate(BATCH, Some(control)), bytes: vec![0; BATCH * room], room }
+        Self { headers: headers(), bytes: vec![0; BATCH * room], room }
     }
 
     /// Receives what is there, up to a batch of messages, and passes each datagram with its arrival in nanoseconds of wall-clock time (or
@@ -69,7 +72,7 @@ impl Receiver {
         mut each: impl FnMut(u64, &mut [u8]),
     ) -> Result<usize, Errno> {
         let mut arrived = [(0usize, 0u64, 0usize); BATCH];
-        let mut count = 0;
+        let (mut count, mut singles) = (0, false);
         {
             let mut chunks = self.bytes.chunks_mut(self.room);
             let mut slices: [[IoSliceMut<'_>; 1]; BATCH] =
@@ -81,19 +84,24 @@ impl Receiver {
                 other => other?,
             };
             for (message, place) in results.zip(&mut arrived) {
-                let (mut stamp, mut segment) = (now, message.bytes);
+                let (mut stamp, mut segment) = (now, None);
                 for control in message.cmsgs().ok().into_iter().flatten() {
                     match control {
                         ControlMessageOwned::ScmTimestampns(at) => {
                             stamp = at.tv_sec() as u64 * 1_000_000_000 + at.tv_nsec() as u64;
                         }
-                        ControlMessageOwned::UdpGroSegments(size) => segment = size as usize,
+                        ControlMessageOwned::UdpGroSegments(size) => segment = Some(size as usize),
                         _ => {}
                     }
                 }
-                *place = (message.bytes, stamp, segment.max(1));
+                singles |= segment.is_none();
+                *place = (message.bytes, stamp, segment.unwrap_or(message.bytes).max(1));
                 count += 1;
             }
+        }
+        if singles && self.room == RUN {
+            // A message without a segment size leaves its header with no room for that of the next.
+            self.headers = headers();
         }
         for ((len, at, segment), chunk) in arrived.iter().take(count).zip(self.bytes.chunks_mut(self.room)) {
             for datagram in chunk.get_mut(..*len).unwrap_or_default().chunks_mut(*segment) {
@@ -136,10 +144,15 @@ mod tests {
         let any = ([127, 0, 0, 1], 0).into();
         let (a, b) = (open(any, true).unwrap(), UdpSocket::bind(any).unwrap());
         b.connect(a.local_addr().unwrap()).unwrap();
+        let mut receiver = Receiver::new(true);
+        b.send(&[9; 60]).unwrap();
+        assert_eq!(receiver.receive(&a, 7, |_, datagram| assert_eq!(datagram.len(), 60)), Ok(1));
         setsockopt(&b, sockopt::UdpGsoSegment, &100).unwrap();
-        b.send(&(0..250).collect::<Vec<u8>>()).unwrap();
-        let (mut receiver, mut got) = (Receiver::new(true), Vec::new());
-        assert_eq!(receiver.receive(&a, 7, |_, datagram| got.push((datagram.len(), datagram[0]))), Ok(1));
-        assert_eq!(got, [(100, 0), (100, 100), (50, 200)]);
+        for _ in 0..2 {
+            b.send(&(0..250).collect::<Vec<u8>>()).unwrap();
+            let mut got = Vec::new();
+            assert_eq!(receiver.receive(&a, 7, |_, datagram| got.push((datagram.len(), datagram[0]))), Ok(1));
+            assert_eq!(got, [(100, 0), (100, 100), (50, 200)]);
+        }
     }
 }
