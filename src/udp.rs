@@ -27,7 +27,7 @@ use syscall::Inbox;
 /// Socket buffers asked for: 50 ms of a gigabit. The kernel gives less where `net.core.rmem_max` or `wmem_max` says so.
 const SOCKET_BUFFER: usize = 6 * 1024 * 1024;
 /// Datagrams taken by one [`UdpSocket::recv`]: enough to make long runs on the way out, few enough that the answers don't wait.
-const RECV_LIMIT: usize = 512;
+pub const RECV_LIMIT: usize = 512;
 /// How long one batch may wait for room in the socket's buffer, all its messages together. Longer would hold up what comes in.
 const SEND_PATIENCE: Duration = Duration::from_millis(2);
 
@@ -152,7 +152,7 @@ impl UdpSocket {
     }
 
     /// Hands over the datagrams that wait, up to a limit, in the order of their arrival, and tells how many there were (dropped
-    /// ones too). Zero means that none waits.
+    /// ones too). Fewer than [`RECV_LIMIT`] means that no more waited.
     ///
     /// # Errors
     /// The socket is broken; nothing that a peer does leads here.

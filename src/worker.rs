@@ -1,7 +1,7 @@
 //! One media thread: its socket, its share of the media plane, and the loop that turns packets, commands and deadlines into
 //! packets and events.
 
-use crate::udp::{UdpSocket, Waker};
+use crate::udp::{RECV_LIMIT, UdpSocket, Waker};
 use ramai_sfu::api::{Command, Datagram, Event};
 use ramai_sfu::id::WorkerId;
 use ramai_sfu::{Batch, Worker};
@@ -126,7 +126,7 @@ impl Loop {
             more = self.take_commands(now);
             let worker = &mut self.worker;
             match self.socket.recv(|path, payload| worker.handle_datagram(now, Datagram { path, payload })) {
-                Ok(received) => more |= received > 0,
+                Ok(received) => more |= received >= RECV_LIMIT,
                 Err(error) => tracing::warn!(%error, "receiving packets failed"),
             }
             self.worker.handle_timeout(now);

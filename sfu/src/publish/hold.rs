@@ -141,7 +141,8 @@ mod tests {
     fn a_frame_without_end_is_cut() {
         let now = crate::test_epoch();
         let mut hold = bursting(now);
-        let waiting = (4..1_000).take_while(|n| !hold.push(now, Kind::Video, false, packet(0, *n, false, false))).count();
+        let waiting =
+            (4..1_000).take_while(|n| !hold.push(now, Kind::Video, false, packet(0, *n, false, false))).count();
         assert_eq!(waiting, MAX_HELD - 1);
         assert_eq!(hold.take(0).len(), MAX_HELD);
     }

@@ -90,6 +90,11 @@ impl Worker {
         if peer.transport.is_connected() {
             self.counters.not_sealed += peer.flush_media(abs_send_time, batch);
             peer.flush_reports(batch);
+        }
+        if !std::mem::take(&mut peer.changed) {
+            return;
+        }
+        if peer.transport.is_connected() {
             if peer.arrivals.poll_timeout().is_some_and(|at| at <= now) {
                 let from = peer.local_ssrc;
                 let mut feedback = Vec::new();

@@ -76,7 +76,8 @@ impl Worker {
             self.holding -= 1;
             self.timers.set(Timer::Frame(track), None);
         }
-        let kind = publication.track.kind();
+        let (kind, publisher) = (publication.track.kind(), publication.transport);
+        let mut wanted = false;
         for subscription in &mut publication.subscriptions {
             let Some(peer) = self.peers.get_mut(&subscription.transport()) else { continue };
             if !peer.transport.is_connected() {
@@ -103,9 +104,13 @@ impl Worker {
             }
             if let Some(layer) = subscription.keyframe_wanted() {
                 publication.track.request_keyframe(layer);
+                wanted = true;
             }
         }
         publication.hold.give_back(layer, packets);
+        if wanted {
+            self.mark(publisher);
+        }
     }
 
     /// Asks a track's publisher for the key frames that its subscriptions wait for.

@@ -284,9 +284,9 @@ impl Worker {
 
     /// Notes that a peer has something to send, or a deadline that moved.
     fn mark(&mut self, id: TransportId) {
-        if let Some(peer) = self.peers.get_mut(&id)
-            && !std::mem::replace(&mut peer.dirty, true)
-        {
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        peer.changed = true;
+        if !std::mem::replace(&mut peer.dirty, true) {
             self.dirty.push_back(id);
         }
     }

@@ -3,11 +3,11 @@
 use super::runs;
 use crate::congestion::twcc;
 use crate::id::{RoomId, Ssrc, TrackId, TransportId};
+use crate::params::Kind;
 use crate::publish::Routes;
 use crate::rtp::{Outgoing, write};
 use crate::transmit::Batch;
 use crate::transport::Transport;
-use crate::params::Kind;
 use rustc_hash::FxHashMap;
 use std::time::Instant;
 
@@ -33,6 +33,8 @@ pub(super) struct Peer {
     pub(super) local_ssrc: Ssrc,
     /// It is in the worker's list of those with something to send.
     pub(super) dirty: bool,
+    /// More than media may wait, or a deadline may have moved. Media alone moves none, and most flushes are of media alone.
+    pub(super) changed: bool,
     /// It is over: what waits is the last, then it is removed.
     pub(super) retired: bool,
     next_transport_cc: u16,
@@ -57,6 +59,7 @@ impl Peer {
             last_media: Ssrc::default(),
             local_ssrc,
             dirty: false,
+            changed: false,
             retired: false,
             next_transport_cc: 0,
             video: Vec::new(),

@@ -73,7 +73,8 @@ impl Outbound {
     /// Seals the RTP packet `buf[start..]` in place and appends the tag (RFC 3711 section 3.1, RFC 7714 section 8).
     pub fn seal_rtp(&mut self, buf: &mut Vec<u8>, start: usize) -> Result<(), SealError> {
         let header = RtpHeader::parse(buf.get(start..).unwrap_or_default()).ok_or(SealError::Malformed)?;
-        let index = match self.rtp_windows.get(&header.ssrc) {
+        let window = self.rtp_windows.get_mut(&header.ssrc);
+        let index = match &window {
             Some(window) => match window.estimate(header.seq) {
                 Some(index) if index > MAX_RTP_INDEX => return Err(SealError::Exhausted),
                 Some(index) if window.is_new(index) => index,
@@ -94,10 +95,10 @@ impl Outbound {
             buf.truncate(plain_end);
             return Err(SealError::Exhausted);
         }
-        self.rtp_windows
-            .entry(header.ssrc)
-            .and_modify(|window| window.accept(index))
-            .or_insert_with(|| Window::starting_at(index));
+        match window {
+            Some(window) => window.accept(index),
+            None => _ = self.rtp_windows.insert(header.ssrc, Window::starting_at(index)),
+        }
         Ok(())
     }
 
