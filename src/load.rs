@@ -67,6 +67,13 @@ impl Meter {
         self.fell_asleep = now;
     }
 
+    /// The thread left what came unread for so long, to serve it together.
+    pub fn rested(&mut self, time: Duration) {
+        self.asleep += time;
+        // It was no part of the turn's work.
+        self.woke += time;
+    }
+
     /// The thread goes on. `idle`: it had nothing to do; else it only looked whether something is there. `due`: the deadline
     /// that it should have woken for at the latest.
     pub fn wake(&mut self, now: Instant, idle: bool, due: Option<Instant>) {

@@ -169,8 +169,8 @@ impl UdpSocket {
         Ok(())
     }
 
-    /// Hands over the datagrams that wait, up to `limit` or a few more, in the order of their arrival, and tells how many there were (dropped
-    /// ones too). Zero means that none waits.
+    /// Hands over the datagrams that wait, up to `limit` or a few more, in the order of their arrival, and tells how many there
+    /// were (dropped ones too). Fewer than `limit` means that no more waited.
     ///
     /// # Errors
     /// The socket is broken; nothing that a peer does leads here.

@@ -138,7 +138,7 @@ impl Loop {
             let limit = self.meter.limit();
             match self.socket.recv(limit, |path, payload| worker.handle_datagram(now, Datagram { path, payload })) {
                 Ok(received) => {
-                    more |= received > 0;
+                    more |= received >= limit;
                     self.meter.took(received >= limit);
                 }
                 Err(error) => tracing::warn!(%error, "receiving packets failed"),
@@ -147,15 +147,32 @@ impl Loop {
             if stopping {
                 self.worker.close(now);
             }
-            self.worker.flush(now, &mut self.batch);
-            if !self.batch.is_empty() {
-                self.socket.send(&self.batch);
-                self.batch.clear();
+            while self.worker.flush(now, &mut self.batch) {
+                self.send();
             }
+            self.send();
             self.give_events();
             if stopping {
                 return;
             }
+            self.rest(now);
+        }
+    }
+
+    fn send(&mut self) {
+        if !self.batch.is_empty() {
+            self.socket.send(&self.batch);
+            self.batch.clear();
+        }
+    }
+
+    /// Under load, leaves what comes unread until the turn that began at `now` is over.
+    fn rest(&mut self, now: Instant) {
+        let left = self.worker.turn(now).saturating_sub(now.elapsed());
+        // A shorter sleep takes longer than it saves.
+        if left >= Duration::from_micros(50) {
+            std::thread::sleep(left);
+            self.meter.rested(left);
         }
     }
 

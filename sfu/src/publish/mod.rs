@@ -2,6 +2,7 @@
 
 pub mod bitrate;
 mod cache;
+mod hold;
 mod keyframe;
 mod layer;
 mod nack;
@@ -10,5 +11,6 @@ mod sequence;
 mod stats;
 mod track;
 
+pub use hold::{HOLD, Hold};
 pub use routes::{Route, Routes};
 pub use track::{Counters, Track};

@@ -5,7 +5,7 @@ use super::{Publication, Worker};
 use crate::api::Command;
 use crate::id::{RoomId, Ssrc, SubscriptionId, TrackId, TransportId};
 use crate::params::{PublishParams, SubscribeParams, SubscriptionSettings, TransportParams};
-use crate::publish::Track;
+use crate::publish::{Hold, Track};
 use crate::subscribe::Subscription;
 use crate::timers::Timer;
 use crate::transport::Transport;
@@ -130,12 +130,15 @@ impl Worker {
             screen: params.screen,
             level: self.level(),
             cname: format!("ramai-{transport}"),
+            hold: Hold::default(),
         };
         self.tracks.insert(track, publication);
         Some(())
     }
 
     fn unpublish(&mut self, track: TrackId) -> Option<()> {
+        self.release_all(track);
+        self.timers.remove(Timer::Frame(track));
         let publication = self.tracks.remove(&track)?;
         tracing::debug!(track = track.0, counters = ?publication.track.counters(), "unpublished");
         if let Some(peer) = self.peers.get_mut(&publication.transport) {

@@ -158,10 +158,15 @@ impl Plane {
     pub fn forward(&mut self, from: usize, sealed: &mut [u8]) -> usize {
         let path = self.members[from].client.path();
         self.worker.handle_datagram(self.now, Datagram { path, payload: sealed });
-        self.worker.flush(self.now, &mut self.batch);
-        let out = self.batch.len();
-        self.batch.clear();
-        out
+        let mut out = 0;
+        loop {
+            let more = self.worker.flush(self.now, &mut self.batch);
+            out += self.batch.len();
+            self.batch.clear();
+            if !more {
+                return out;
+            }
+        }
     }
 
     /// Publishes an Opus or VP8 track of the first member and subscribes all others to it.
