@@ -59,6 +59,8 @@ async fn connect(
     let rooms = state.rooms.clone();
     ws.max_message_size(socket::MAX_MESSAGE)
         .max_frame_size(socket::MAX_MESSAGE)
+        .read_buffer_size(socket::READ_BUFFER)
+        .write_buffer_size(0)
         .on_upgrade(move |ws| socket::run(ws, rooms, join))
 }
 
