@@ -2,6 +2,7 @@
 
 mod commands;
 mod feedback;
+mod handshakes;
 mod media;
 mod peer;
 
@@ -15,6 +16,7 @@ use crate::subscribe::Subscription;
 use crate::timers::{Timer, Timers};
 use crate::transmit::Batch;
 use crate::transport::{Identity, TransportEvent};
+use handshakes::Handshakes;
 use peer::Peer;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -49,6 +51,8 @@ pub struct Counters {
     pub bandwidth_feedback: u64,
     /// Commands about something that was closed already.
     pub stale_commands: u64,
+    /// Datagrams of handshakes for which there was no place in the queue.
+    pub handshakes_dropped: u64,
     /// Messages that couldn't be given to signaling or to a data channel.
     pub data_dropped: u64,
 }
@@ -77,6 +81,7 @@ pub struct Worker {
     subscriptions: FxHashMap<SubscriptionId, TrackId>,
     rooms: FxHashMap<RoomId, Room>,
     timers: Timers,
+    handshakes: Handshakes,
     /// Peers with something to send, each once.
     dirty: Vec<TransportId>,
     events: VecDeque<Event>,
@@ -114,6 +119,7 @@ impl Worker {
             subscriptions: FxHashMap::default(),
             rooms: FxHashMap::default(),
             timers: Timers::default(),
+            handshakes: Handshakes::default(),
             dirty: Vec::new(),
             events: VecDeque::new(),
             counters: Counters::default(),
@@ -151,16 +157,14 @@ impl Worker {
                 peer.transport.handle_stun(now, path, payload);
                 self.transport_events(id);
             }
-            Class::Dtls => {
-                peer.transport.handle_dtls(now, path, payload);
-                self.transport_events(id);
-            }
+            Class::Dtls => self.handle_dtls(now, id, path, payload),
             Class::Unknown => {}
         }
     }
 
-    /// Does what is due.
+    /// Does what is due, and a bounded part of the handshakes that wait.
     pub fn handle_timeout(&mut self, now: Instant) {
+        self.handle_handshakes(now);
         while let Some(timer) = self.timers.pop(now) {
             match timer {
                 Timer::Peer(id) => {
@@ -176,7 +180,7 @@ impl Worker {
 
     /// When [`Self::handle_timeout`] must be called, if nothing else happens; at times too early, never too late.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.timers.next()
+        [self.handshakes_wait_since(), self.timers.next()].into_iter().flatten().min()
     }
 
     /// Appends all that waits to be sent to `batch`.

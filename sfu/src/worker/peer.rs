@@ -33,6 +33,8 @@ pub(super) struct Peer {
     pub(super) dirty: bool,
     /// It is over: what waits is the last, then it is removed.
     pub(super) retired: bool,
+    /// Datagrams of its handshake that wait for their turn.
+    pub(super) handshakes_waiting: usize,
     next_transport_cc: u16,
     waiting: Vec<Outgoing>,
     /// Sender reports that wait, a datagram each.
@@ -52,6 +54,7 @@ impl Peer {
             local_ssrc,
             dirty: false,
             retired: false,
+            handshakes_waiting: 0,
             next_transport_cc: 0,
             waiting: Vec::new(),
             reports: Vec::new(),

@@ -50,7 +50,8 @@ async fn connect(
     dialect: Dialect,
 ) -> Response {
     let join = match checked(&state, query, &headers, dialect).await {
-        Ok(join) => join,
+        // Boxed: what a task is started with stays a part of it for as long as it runs.
+        Ok(join) => Box::new(join),
         Err(refusal) => return refusal.into_response(),
     };
     let Ok(ws) = ws else {

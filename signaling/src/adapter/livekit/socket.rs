@@ -27,7 +27,7 @@ const RATE: f64 = 100.0;
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Serves one client until its socket ends.
-pub async fn run(ws: WebSocket, rooms: Handle, join: Join) {
+pub async fn run(ws: WebSocket, rooms: Handle, join: Box<Join>) {
     let Some((conn, mut outbox)) = rooms.join(join).await else { return };
     let (mut sink, mut stream) = ws.split();
     let mut limit = Limit { left: BURST, at: Instant::now() };
