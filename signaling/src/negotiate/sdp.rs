@@ -365,11 +365,7 @@ struct Codecs<'a> {
 const MAX_KNOWN: usize = 4;
 
 /// Formats and payload types of a section, read or, if an earlier section says the same, shared with that.
-fn codecs<'a>(
-    md: &'a MediaDescription,
-    media: Media,
-    known: &mut Vec<Codecs<'a>>,
-) -> (Arc<[String]>, Arc<[Payload]>) {
+fn codecs<'a>(md: &'a MediaDescription, media: Media, known: &mut Vec<Codecs<'a>>) -> (Arc<[String]>, Arc<[Payload]>) {
     fn lines(md: &MediaDescription) -> impl Iterator<Item = (&str, Option<&str>)> {
         let about = |key: &str| matches!(key, "rtpmap" | "fmtp" | "rtcp-fb");
         md.attributes.iter().filter(move |a| about(&a.key)).map(|a| (a.key.as_str(), a.value.as_deref()))

@@ -97,9 +97,7 @@ fn a_newcomer_hears_of_everybody_before_the_answer_and_in_short_messages() {
     crowd(&mut world);
     let late = world.join("late", CHROMIUM_JOIN);
     let heard = world.heard(late);
-    let [Notice::Join(join), Notice::Update(_), Notice::Answer(_)] = heard.as_slice() else {
-        panic!("{heard:?}")
-    };
+    let [Notice::Join(join), Notice::Update(_), Notice::Answer(_)] = heard.as_slice() else { panic!("{heard:?}") };
     let mut known: Vec<String> = told(&heard).into_iter().map(|(who, _)| who).collect();
     known.extend(join.other_participants.iter().map(|p| p.identity.clone()));
     known.sort();
