@@ -70,6 +70,9 @@ table! { r;
     Counter "stale_commands_total" "Commands about something that was closed already." {
         "" => r.worker.counters().stale_commands
     }
+    Counter "handshakes_dropped_total" "Datagrams of handshakes for which there was no place in the queue." {
+        "" => r.worker.counters().handshakes_dropped
+    }
     Counter "data_dropped_total" "Data messages that could not be handed on." { "" => r.worker.counters().data_dropped }
     Gauge "transports" "Peer connections." { "" => r.worker.sizes().peers }
     Gauge "tracks" "Published tracks." { "" => r.worker.sizes().tracks }

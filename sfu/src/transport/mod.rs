@@ -362,6 +362,11 @@ impl Transport {
         self.ice.selected_path()
     }
 
+    /// Its handshake isn't done yet.
+    pub fn is_connecting(&self) -> bool {
+        matches!(self.state, State::Connecting(_))
+    }
+
     /// ICE, DTLS and SRTP are up and not yet closed.
     pub fn is_connected(&self) -> bool {
         self.state == State::Connected

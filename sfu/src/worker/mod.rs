@@ -2,6 +2,7 @@
 
 mod commands;
 mod feedback;
+mod handshakes;
 mod media;
 mod pace;
 mod peer;
@@ -19,6 +20,7 @@ use crate::subscribe::Subscription;
 use crate::timers::{Timer, Timers};
 use crate::transmit::Batch;
 use crate::transport::{Identity, TransportEvent};
+use handshakes::Handshakes;
 use pace::Pace;
 use peer::Peer;
 use rand::SeedableRng;
@@ -61,6 +63,8 @@ pub struct Counters {
     pub shed: u64,
     /// Commands about something that was closed already.
     pub stale_commands: u64,
+    /// Datagrams of handshakes for which there was no place in the queue.
+    pub handshakes_dropped: u64,
     /// Messages that couldn't be given to signaling or to a data channel.
     pub data_dropped: u64,
 }
@@ -103,6 +107,7 @@ pub struct Worker {
     subscriptions: FxHashMap<SubscriptionId, TrackId>,
     rooms: FxHashMap<RoomId, Room>,
     timers: Timers,
+    handshakes: Handshakes,
     /// Peers with something to send, each once.
     dirty: VecDeque<TransportId>,
     /// Publications with packets that wait for the rest of their frame.
@@ -151,6 +156,7 @@ impl Worker {
             subscriptions: FxHashMap::default(),
             rooms: FxHashMap::default(),
             timers: Timers::default(),
+            handshakes: Handshakes::default(),
             dirty: VecDeque::new(),
             holding: 0,
             pace: Pace::new(now),
@@ -197,16 +203,14 @@ impl Worker {
                 peer.transport.handle_stun(now, path, payload);
                 self.transport_events(id);
             }
-            Class::Dtls => {
-                peer.transport.handle_dtls(now, path, payload);
-                self.transport_events(id);
-            }
+            Class::Dtls => self.handle_dtls(now, id, path, payload),
             Class::Unknown => {}
         }
     }
 
-    /// Does what is due.
+    /// Does what is due, and a bounded part of the handshakes that wait.
     pub fn handle_timeout(&mut self, now: Instant) {
+        self.handle_handshakes(now);
         while let Some(timer) = self.timers.pop(now) {
             match timer {
                 Timer::Peer(id) => {
@@ -223,7 +227,8 @@ impl Worker {
 
     /// When [`Self::handle_timeout`] must be called, if nothing else happens; at times too early, never too late.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        if self.dirty.is_empty() { self.timers.next() } else { Some(self.epoch) }
+        let waiting = (!self.dirty.is_empty()).then_some(self.epoch);
+        [waiting, self.handshakes_wait_since(), self.timers.next()].into_iter().flatten().min()
     }
 
     /// Appends what waits to be sent to `batch`, peer by peer, until about [`FULL_BATCH`] bytes are in it; true if more waits.

@@ -37,6 +37,8 @@ pub(super) struct Peer {
     pub(super) changed: bool,
     /// It is over: what waits is the last, then it is removed.
     pub(super) retired: bool,
+    /// Datagrams of its handshake that wait for their turn.
+    pub(super) handshakes_waiting: usize,
     next_transport_cc: u16,
     /// Video and audio apart: packets of audio are short, so one of them may end a run of video.
     video: Vec<Outgoing>,
@@ -61,6 +63,7 @@ impl Peer {
             dirty: false,
             changed: false,
             retired: false,
+            handshakes_waiting: 0,
             next_transport_cc: 0,
             video: Vec::new(),
             audio: Vec::new(),

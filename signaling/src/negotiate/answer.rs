@@ -191,7 +191,7 @@ impl Answerer {
         let mut media = Vec::new();
         for (slot, section) in self.slots.iter().zip(&offer.sections) {
             let (Some(mid), false) = (slot.mid, slot.usage == Use::Rejected) else {
-                let mut md = write::section(&section.media_name, &section.proto, section.formats.clone(), 0);
+                let mut md = write::section(&section.media_name, &section.proto, section.formats.to_vec(), 0);
                 if let Some(mid) = section.mid {
                     write::attribute(&mut md, "mid", mid.to_string());
                 }
@@ -202,7 +202,7 @@ impl Answerer {
             write::transport(&mut md, &local, mid, bundle.is_empty());
             bundle.push(mid);
             if slot.media == Media::Data {
-                md.media_name.formats = section.formats.clone();
+                md.media_name.formats = section.formats.to_vec();
                 write::data(&mut md);
             } else {
                 let down = match &slot.usage {

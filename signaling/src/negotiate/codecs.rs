@@ -36,7 +36,7 @@ pub fn format_of(payload: &Payload) -> Option<Format> {
 /// RED is named only with `red`. An RTP stream that we can't retransmit is still forwarded.
 pub fn understood(section: &Section, prefer: Option<Codec>, red: bool) -> Vec<PayloadParams> {
     let mut all: Vec<PayloadParams> = Vec::new();
-    for payload in &section.payloads {
+    for payload in section.payloads.iter() {
         let Some(format) = format_of(payload) else { continue };
         let fits = match section.media {
             Media::Audio => format.codec == Codec::Opus,

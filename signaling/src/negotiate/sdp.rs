@@ -6,6 +6,7 @@ use ramai_sfu::params::{Extension, Fingerprint, IceCredentials};
 use rtc_sdp::description::media::MediaDescription;
 use rtc_sdp::description::session::SessionDescription;
 use std::io::Cursor;
+use std::sync::Arc;
 
 /// Largest SDP that is read, in bytes: some 150 video sections of a browser.
 pub const MAX_SDP: usize = 1024 * 1024;
@@ -134,8 +135,8 @@ pub struct Section {
     pub media_name: String,
     /// Transport of the `m=` line.
     pub proto: String,
-    /// Formats of the `m=` line.
-    pub formats: Vec<String>,
+    /// Formats of the `m=` line; shared with its neighbour's if they are the same.
+    pub formats: Arc<[String]>,
     /// What it carries; [`Media::Other`] if we can't take part in it.
     pub media: Media,
     /// Port 0 and not `a=bundle-only`.
@@ -144,8 +145,9 @@ pub struct Section {
     pub mid: Option<Mid>,
     /// Direction.
     pub direction: Direction,
-    /// Payload types in order of preference.
-    pub payloads: Vec<Payload>,
+    /// Payload types in order of preference; shared with its neighbour's if they are the same. Browsers repeat some twenty in
+    /// each of their sections, and a session keeps its last offer.
+    pub payloads: Arc<[Payload]>,
     /// `a=extmap` of the extensions that we understand: id, which, and its own direction (RFC 8285 section 5).
     pub extensions: Vec<(u8, Extension, Direction)>,
     /// Stream and track id of `a=msid`.
@@ -198,8 +200,9 @@ impl Description {
         let mut setup: Vec<&str> = session("setup").flatten().collect();
         let mut sections = Vec::with_capacity(sdp.media_descriptions.len());
         let mut mids: Vec<Mid> = Vec::new();
+        let mut codecs: Vec<Codecs<'_>> = Vec::new();
         for md in &sdp.media_descriptions {
-            let section = section(md);
+            let section = section(md, &mut codecs);
             if let Some(mid) = section.mid {
                 if mids.contains(&mid) {
                     return Err(SdpError::BadMid);
@@ -283,7 +286,7 @@ pub fn fingerprint_text(fingerprint: &Fingerprint) -> String {
     fingerprint.0.iter().map(|b| format!("{b:02X}")).collect::<Vec<_>>().join(":")
 }
 
-fn section(md: &MediaDescription) -> Section {
+fn section<'a>(md: &'a MediaDescription, known: &mut Vec<Codecs<'a>>) -> Section {
     let proto = md.media_name.protos.join("/");
     let media = match (md.media_name.media.as_str(), proto.as_str()) {
         ("audio", "UDP/TLS/RTP/SAVPF") => Media::Audio,
@@ -322,14 +325,15 @@ fn section(md: &MediaDescription) -> Section {
         let (stream, track) = v.split_once(' ')?;
         Some((stream.to_owned(), track.trim().to_owned()))
     });
+    let (formats, payloads) = codecs(md, media, known);
     Section {
         media_name: md.media_name.media.clone(),
-        formats: md.media_name.formats.clone(),
+        formats,
         media,
         rejected: md.media_name.port.value == 0 && !has("bundle-only"),
         mid: values(md, "mid").next().and_then(|m| Token::new(m.trim())),
         direction,
-        payloads: if matches!(media, Media::Audio | Media::Video) { payloads(md) } else { Vec::new() },
+        payloads,
         extensions: extensions(md),
         msid,
         send_rids: values(md, "rid")
@@ -346,6 +350,37 @@ fn section(md: &MediaDescription) -> Section {
         allow_mixed: has("extmap-allow-mixed"),
         proto,
     }
+}
+
+/// The codecs of a section that was read already.
+struct Codecs<'a> {
+    md: &'a MediaDescription,
+    media: Media,
+    formats: Arc<[String]>,
+    payloads: Arc<[Payload]>,
+}
+
+/// Different lists of codecs that are compared with: one for audio, one for video, and those of the sections that a client
+/// publishes in.
+const MAX_KNOWN: usize = 4;
+
+/// Formats and payload types of a section, read or, if an earlier section says the same, shared with that.
+fn codecs<'a>(md: &'a MediaDescription, media: Media, known: &mut Vec<Codecs<'a>>) -> (Arc<[String]>, Arc<[Payload]>) {
+    fn lines(md: &MediaDescription) -> impl Iterator<Item = (&str, Option<&str>)> {
+        let about = |key: &str| matches!(key, "rtpmap" | "fmtp" | "rtcp-fb");
+        md.attributes.iter().filter(move |a| about(&a.key)).map(|a| (a.key.as_str(), a.value.as_deref()))
+    }
+    let same = |k: &&Codecs<'_>| k.media == media && *k.formats == *md.media_name.formats && lines(k.md).eq(lines(md));
+    if let Some(k) = known.iter().find(same) {
+        return (k.formats.clone(), k.payloads.clone());
+    }
+    let formats: Arc<[String]> = md.media_name.formats.clone().into();
+    let payloads: Arc<[Payload]> =
+        if matches!(media, Media::Audio | Media::Video) { payloads(md).into() } else { Arc::default() };
+    if known.len() < MAX_KNOWN {
+        known.push(Codecs { md, media, formats: formats.clone(), payloads: payloads.clone() });
+    }
+    (formats, payloads)
 }
 
 fn payloads(md: &MediaDescription) -> Vec<Payload> {

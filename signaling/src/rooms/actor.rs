@@ -82,10 +82,10 @@ impl Handle {
     }
 
     /// Joins or resumes; the answer is the first frame of the given channel. `None` when the task is gone.
-    pub async fn join(&self, join: Join) -> Option<(ConnId, mpsc::Receiver<Outbound>)> {
+    pub async fn join(&self, join: Box<Join>) -> Option<(ConnId, mpsc::Receiver<Outbound>)> {
         let conn = ConnId(self.conns.fetch_add(1, Ordering::Relaxed));
         let (outbox, frames) = mpsc::channel(OUTBOX);
-        self.inbox.send(Inbox::Join(conn, Box::new(join), outbox)).await.ok()?;
+        self.inbox.send(Inbox::Join(conn, join, outbox)).await.ok()?;
         Some((conn, frames))
     }
 

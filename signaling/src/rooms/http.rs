@@ -111,8 +111,7 @@ impl Room {
     ) -> Result<HttpSession, Refusal> {
         let key = session.key;
         let (resource, etag) = (session.resource.clone().unwrap_or_default(), session.upstream.local.ufrag.clone());
-        self.empty_since = None;
-        self.sessions.insert(key, session);
+        self.enter(session, cx);
         let answered = self.with(key, cx, |session, publications, cx| {
             for request in join.add_tracks.iter().cloned() {
                 session.add_track(request, publications, cx);

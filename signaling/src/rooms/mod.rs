@@ -9,6 +9,7 @@ pub mod ids;
 mod permission;
 mod requests;
 pub mod room;
+mod roster;
 mod speakers;
 #[cfg(test)]
 mod tests;
@@ -279,7 +280,7 @@ impl Rooms {
         }
     }
 
-    /// What is due by time alone; call it about twice a second.
+    /// What is due by time alone; call it four times a second.
     pub fn tick(&mut self, now: Instant) {
         let ids: Vec<RoomId> = self.rooms.keys().copied().collect();
         for id in ids {

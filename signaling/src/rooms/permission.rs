@@ -39,6 +39,8 @@ impl Room {
         permission: proto::SubscriptionPermission,
         cx: &mut Context<'_>,
     ) {
+        // Whoever may subscribe from now on must have heard of the tracks.
+        self.tell(cx);
         let Some(session) = self.sessions.get_mut(&publisher) else { return };
         session.permission = Some(permission);
         let tracks: Vec<(TrackId, String)> = self

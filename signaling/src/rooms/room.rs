@@ -1,12 +1,13 @@
 //! One room: its sessions, its tracks, and what each hears of the others.
 
 use super::effect::{Closing, Effect, Notice};
+use super::roster::{self, Roster};
 use crate::negotiate::sdp::SdpError;
 use crate::session::{Change, Context, Dialect, Join, Publications, Request, Session, SessionKey};
 use livekit_protocol as proto;
+use proto::DisconnectReason;
 use proto::leave_request::Action;
 use proto::participant_info::State;
-use proto::{DisconnectReason, ParticipantInfo};
 use ramai_sfu::api::Command;
 use ramai_sfu::id::{TrackId, TransportId, WorkerId};
 use std::collections::BTreeMap;
@@ -33,6 +34,7 @@ pub struct Room {
     pub gone: Vec<Gone>,
     pub empty_since: Option<Instant>,
     pub(super) speaking: BTreeMap<SessionKey, f32>,
+    pub(super) roster: Roster,
 }
 
 impl Room {
@@ -47,6 +49,7 @@ impl Room {
             gone: Vec::new(),
             empty_since: None,
             speaking: BTreeMap::new(),
+            roster: Roster::default(),
         }
     }
 
@@ -70,32 +73,30 @@ impl Room {
         }
     }
 
-    /// A participant with its tracks.
-    pub fn participant(&self, session: &Session) -> ParticipantInfo {
-        let mine = self.publications.values().filter(|p| p.publisher == session.key);
-        let tracks: Vec<_> = mine.map(|p| p.info.clone()).collect();
-        ParticipantInfo { is_publisher: !tracks.is_empty(), tracks, ..session.info.clone() }
-    }
-
-    fn everybody_but(&self, key: SessionKey) -> Vec<ParticipantInfo> {
-        let others = self.sessions.values().filter(|s| s.key != key && !s.grants.hidden);
-        others.map(|s| self.participant(s)).collect()
+    /// A session is one of the room's from now on; nobody was told yet.
+    pub(super) fn enter(&mut self, session: Session, cx: &mut Context<'_>) {
+        self.tell_before(&session.info.identity, cx);
+        self.empty_since = None;
+        self.sessions.insert(session.key, session);
     }
 
     /// Lets a checked client in.
     pub fn join(&mut self, session: Session, join: &Join, cx: &mut Context<'_>) {
         let key = session.key;
-        self.empty_since = None;
-        self.sessions.insert(key, session);
+        self.enter(session, cx);
         let Some(session) = self.sessions.get(&key) else { return };
+        let (others, more) = roster::split(self.everybody_but(key));
         let response = crate::adapter::livekit::encode::join_response(
             self.info(cx.settings),
             self.participant(session),
-            self.everybody_but(key),
+            others,
             join.dialect == Dialect::Dual,
             cx.settings,
         );
         session.notify(Notice::Join(response), cx);
+        for update in more {
+            session.notify(update, cx);
+        }
         self.announce(key, false, cx);
         for track in join.add_tracks.iter().cloned() {
             self.handle(key, Request::AddTrack(track), cx);
@@ -122,7 +123,9 @@ impl Room {
         let mut participants = self.everybody_but(key);
         let Some(session) = self.sessions.get(&key) else { return };
         participants.push(self.participant(session));
-        session.notify(Notice::Update(proto::ParticipantUpdate { participants }), cx);
+        for update in roster::in_messages(participants) {
+            session.notify(update, cx);
+        }
         session.notify(Notice::RoomUpdate(proto::RoomUpdate { room: Some(room) }), cx);
         self.with(key, cx, |session, publications, cx| session.restart_downstream(publications, cx));
     }
@@ -143,19 +146,6 @@ impl Room {
     ) -> Option<R> {
         let session = self.sessions.get_mut(&key)?;
         Some(f(session, &self.publications, cx))
-    }
-
-    /// Tells a participant's state to the others, and to itself if `own`.
-    pub(super) fn announce(&mut self, key: SessionKey, own: bool, cx: &mut Context<'_>) {
-        let Some(session) = self.sessions.get_mut(&key) else { return };
-        session.info.version += 1;
-        let Some(session) = self.sessions.get(&key) else { return };
-        let info = self.participant(session);
-        let hidden = session.grants.hidden;
-        let to = |s: &&Session| if s.key == key { own } else { !hidden };
-        let conns: Vec<_> = self.sessions.values().filter(to).filter_map(|s| s.conn).collect();
-        let update = proto::ParticipantUpdate { participants: vec![info] };
-        cx.out.push(Effect::Notice(conns, Box::new(Notice::Update(update))));
     }
 
     /// One request of a client's.
@@ -227,19 +217,9 @@ impl Room {
                 Change::Wanted(track) => self.tell_wanted(track, cx),
             }
         }
+        self.note_published(published);
         if announce {
             self.announce(key, true, cx);
-        }
-        if !published.is_empty() {
-            let Room { sessions, publications, .. } = self;
-            for session in sessions.values_mut().filter(|s| s.key != key && s.auto_subscribe) {
-                for track in &published {
-                    if let Some(publication) = publications.get(track) {
-                        session.subscribe(publication, cx);
-                    }
-                }
-                session.negotiate(publications, cx);
-            }
         }
     }
 
@@ -288,13 +268,7 @@ impl Room {
         let resource = session.resource.take();
         self.gone.push(Gone { key, transports: session.transports().collect(), resource });
         if !session.grants.hidden {
-            let mut info = session.info.clone();
-            info.version += 1;
-            info.set_state(State::Disconnected);
-            info.set_disconnect_reason(reason);
-            let conns: Vec<_> = self.sessions.values().filter_map(|s| s.conn).collect();
-            let update = proto::ParticipantUpdate { participants: vec![info] };
-            cx.out.push(Effect::Notice(conns, Box::new(Notice::Update(update))));
+            self.announce_departure(key, session.info, reason, cx);
         }
         if self.sessions.is_empty() {
             self.empty_since = Some(cx.now);
@@ -344,6 +318,7 @@ impl Room {
         for key in ended {
             self.remove(key, DisconnectReason::SignalClose, None, cx);
         }
+        self.tell(cx);
         let Room { sessions, publications, .. } = self;
         for session in sessions.values_mut() {
             session.tick(publications, cx);

@@ -157,8 +157,9 @@ macro_rules! find {
     };
 }
 
-// Below the macro that its stories use too.
+// Below the macro that their stories use too.
 mod http;
+mod roster;
 
 fn sids(info: &proto::ParticipantInfo) -> Vec<String> {
     info.tracks.iter().map(|t| t.sid.clone()).collect()

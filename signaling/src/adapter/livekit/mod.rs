@@ -50,7 +50,8 @@ async fn connect(
     dialect: Dialect,
 ) -> Response {
     let join = match checked(&state, query, &headers, dialect).await {
-        Ok(join) => join,
+        // Boxed: what a task is started with stays a part of it for as long as it runs.
+        Ok(join) => Box::new(join),
         Err(refusal) => return refusal.into_response(),
     };
     let Ok(ws) = ws else {
@@ -59,6 +60,8 @@ async fn connect(
     let rooms = state.rooms.clone();
     ws.max_message_size(socket::MAX_MESSAGE)
         .max_frame_size(socket::MAX_MESSAGE)
+        .read_buffer_size(socket::READ_BUFFER)
+        .write_buffer_size(0)
         .on_upgrade(move |ws| socket::run(ws, rooms, join))
 }
 

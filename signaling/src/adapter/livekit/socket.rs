@@ -13,6 +13,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Largest frame that is taken, in bytes: an SDP of the largest size and its envelope.
 pub const MAX_MESSAGE: usize = crate::negotiate::sdp::MAX_SDP + 64 * 1024;
+/// What one read may take from the kernel, in bytes; each socket keeps so much for as long as it lives, and writes zeros over it
+/// before each read. Requests are some hundred bytes, and a longer one only takes more reads.
+pub const READ_BUFFER: usize = 2 * 1024;
 /// What clients are told: ping so often, and take so long a silence for the end, in seconds.
 pub const PING_INTERVAL: i32 = 5;
 pub const PING_TIMEOUT: i32 = 15;
@@ -25,7 +28,7 @@ const RATE: f64 = 100.0;
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Serves one client until its socket ends.
-pub async fn run(ws: WebSocket, rooms: Handle, join: Join) {
+pub async fn run(ws: WebSocket, rooms: Handle, join: Box<Join>) {
     let _open = OpenSocket::new(rooms.counts.clone());
     let Some((conn, mut outbox)) = rooms.join(join).await else { return };
     let (mut sink, mut stream) = ws.split();
