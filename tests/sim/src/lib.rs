@@ -1,7 +1,20 @@
-//! Calls on bad networks in virtual time.
+//! Calls on bad networks in virtual time: the real media plane ([`ramai_sfu::Worker`]) between modelled links, encoders and
+//! receivers. One seed, one run: the same seed does the same, to the nanosecond.
+//!
+//! [`room::Room`] is what a story talks to; [`net`] has the links, [`peer`] the participants, [`media`] what they send and
+//! [`receive`] what they make of what comes; [`oracle`] judges every packet that leaves the server.
 #![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "an instrument that can't go on has failed, and says so")]
+
+pub mod media;
 pub mod net;
+pub mod oracle;
+pub mod peer;
+pub mod receive;
+pub mod room;
+
 use std::time::Duration;
+
 /// A moment of a run: time since it began.
 pub type At = Duration;
 /// A millisecond.
