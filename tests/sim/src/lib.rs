@@ -6,12 +6,14 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "an instrument that can't go on has failed, and says so")]
 
+pub mod board;
 pub mod media;
 pub mod net;
 pub mod oracle;
 pub mod peer;
 pub mod receive;
 pub mod room;
+pub mod rows;
 
 use std::time::Duration;
 

@@ -30,6 +30,8 @@ pub struct VideoLog {
     pub nacks: u64,
     /// Sent and in time, by second of sending.
     pub packets: Vec<(u32, u32)>,
+    /// Layers that the server sent, each with when it began.
+    pub layers: Vec<(At, u8)>,
     /// Bytes received by tenth of a second, retransmissions too.
     pub bytes: Vec<u32>,
 }
@@ -104,8 +106,18 @@ impl VideoLog {
         self.bytes[tenth] += size as u32;
     }
 
+    /// The first moment from `from` on at which the server sent a layer below `layer`.
+    pub fn sent_below(&self, layer: u8, from: At) -> Option<At> {
+        let before = self.layers.iter().rev().find(|(at, _)| *at <= from).filter(|(_, sent)| *sent < layer);
+        let after = self.layers.iter().find(|(at, sent)| *at > from && *sent < layer);
+        before.map(|_| from).or(after.map(|(at, _)| *at))
+    }
+
     /// Notes a packet that the server sent.
-    pub fn sent(&mut self, at: At) {
+    pub fn sent(&mut self, at: At, layer: Option<u8>) {
+        if let Some(layer) = layer.filter(|layer| self.layers.last().is_none_or(|(_, last)| last != layer)) {
+            self.layers.push((at, layer));
+        }
         let second = at.as_secs() as usize;
         if self.packets.len() <= second {
             self.packets.resize(second + 1, (0, 0));

@@ -28,9 +28,11 @@ struct Partial {
 /// See the module.
 pub struct VideoStream {
     holes: Holes,
-    frames: BTreeMap<(At, u8, FrameId), Partial>,
+    /// Frames that wait, by the sequence number of their first packet.
+    frames: BTreeMap<u64, Partial>,
     decoded: VecDeque<FrameId>,
-    newest: Option<(At, u8)>,
+    /// The newest decoded frame: what is older can't be shown any more.
+    newest: Option<u64>,
     /// Nothing can be decoded before a key frame comes.
     needs_key: bool,
     last_packet: Option<At>,
@@ -78,12 +80,12 @@ impl VideoStream {
         if self.holes.has_new() {
             self.next_nack = Some(now);
         }
-        let (Arrival::New(_), Some(stamp)) = (arrival, stamp) else { return arrival != Arrival::Known };
-        if self.newest.is_some_and(|newest| (stamp.captured, stamp.spatial) <= newest) {
+        let (Arrival::New(number), Some(stamp)) = (arrival, stamp) else { return arrival != Arrival::Known };
+        let first = number - u64::from(stamp.index);
+        if self.newest.is_some_and(|newest| first <= newest) {
             return true;
         }
-        let key = (stamp.captured, stamp.spatial, stamp.frame_id());
-        let partial = self.frames.entry(key).or_insert_with(|| Partial { stamp, came: HashSet::new() });
+        let partial = self.frames.entry(first).or_insert_with(|| Partial { stamp, came: HashSet::new() });
         partial.came.insert(stamp.index);
         if partial.came.len() == usize::from(stamp.count) {
             self.decode(now);
@@ -103,16 +105,15 @@ impl VideoStream {
                 let mut refs = frame.stamp.refs.iter().flatten().map(|&frame| FrameId { layer, frame });
                 complete && refs.all(|reference| self.decoded.iter().rev().any(|decoded| *decoded == reference))
             });
-            let Some((&key, frame)) = ready else { return };
+            let Some((&first, frame)) = ready else { return };
             let stamp = frame.stamp;
-            // What is older can't be shown any more.
-            self.frames = self.frames.split_off(&key);
-            self.frames.remove(&key);
+            self.frames = self.frames.split_off(&first);
+            self.frames.remove(&first);
             self.decoded.push_back(stamp.frame_id());
             if self.decoded.len() > REMEMBERED {
                 self.decoded.pop_front();
             }
-            self.newest = Some((stamp.captured, stamp.spatial));
+            self.newest = Some(first);
             if stamp.key {
                 self.needs_key = false;
             }
@@ -126,7 +127,7 @@ impl VideoStream {
             };
             match self.log.shown.last_mut() {
                 // The same picture, sharper.
-                Some(last) if last.captured == shown.captured => last.layer = shown.layer,
+                Some(last) if last.captured == shown.captured && stamp.spatial > 0 => last.layer = shown.layer,
                 _ => self.log.shown.push(shown),
             }
         }

@@ -283,7 +283,9 @@ impl Room {
         let egress = Egress { stream: &stream, key, packet: &shown, seq, payload, again, stamp };
         let first = self.oracle.egress(now, &egress);
         if first && let Some(video) = self.peers[viewer].viewer.video_mut(subscription.ssrc) {
-            video.log.sent(now);
+            // A late packet of the layer before is no switch; in SVC every picture has all layers that are sent.
+            let layer = stamp.filter(|stamp| stamp.index == 0 && !again && stamp.key).map(|stamp| stamp.layer);
+            video.log.sent(now, layer);
         }
     }
 }
