@@ -76,6 +76,9 @@ fn one(row: &Row, seed: u64, plot: bool) -> ExitCode {
         let met = if criterion.target.holds(*value) { "in target" } else { "out of target" };
         println!("  {}: {value:.4} {met}", criterion.what);
     }
+    for (at, what) in &outcome.told {
+        println!("  {:>10.4} s  {what}", at.as_secs_f64());
+    }
     violations(&outcome.violations, outcome.violation_count);
     if outcome.violation_count == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

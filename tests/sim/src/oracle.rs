@@ -54,6 +54,8 @@ struct Stream {
     frames: HashSet<FrameId>,
     order: VecDeque<FrameId>,
     newest: Option<Newest>,
+    /// What was sent before the viewer had keys can't be told: until a key frame, what frames build on may be among it.
+    blind: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -125,10 +127,9 @@ impl Oracle {
         let first = match egress.stamp {
             Some(stamp) => self.judge(at, &mut stream, egress, stamp),
             None => {
-                // Nothing can be told of it, nor of how what follows fits.
                 if !egress.again {
                     stream.extender.extend(egress.seq);
-                    stream.newest = None;
+                    (stream.newest, stream.blind) = (None, true);
                 }
                 true
             }
@@ -160,13 +161,16 @@ impl Oracle {
             }
             None => {
                 let begins = stamp.key && stamp.spatial == 0 && stamp.index == 0;
-                if !begins && stream.sent.is_empty() && stream.extender.highest().is_none() {
+                if !begins && !stream.blind {
                     self.accuse(at, format!("{name}: begins amid a picture: {stamp:?}"));
                 }
                 self.advance(at, stream, egress, number, stamp);
             }
         }
-        self.builds_on(at, stream, name, number, stamp);
+        stream.blind &= !(stamp.key && stamp.spatial == 0);
+        if !stream.blind {
+            self.builds_on(at, stream, name, number, stamp);
+        }
         stream.sent.insert(number, (stamp, at));
         if stream.sent.len() > REMEMBERED {
             stream.sent.pop_first();

@@ -84,6 +84,8 @@ pub struct Outcome {
     pub time: Duration,
     /// Rate, queue and layer over time.
     pub plot: Option<Plot>,
+    /// What happened, in words.
+    pub told: Vec<(Duration, String)>,
 }
 
 impl Outcome {
@@ -96,6 +98,7 @@ impl Outcome {
             trace: room.trace(),
             time: room.now(),
             plot,
+            told: room.told.clone(),
         }
     }
 }

@@ -36,6 +36,8 @@ pub struct VideoStream {
     /// Nothing can be decoded before a key frame comes.
     needs_key: bool,
     last_packet: Option<At>,
+    /// When a packet of a key frame came last.
+    last_key: Option<At>,
     last_picture: At,
     last_request: Option<At>,
     next_nack: Option<At>,
@@ -62,6 +64,7 @@ impl VideoStream {
             newest: None,
             needs_key: true,
             last_packet: None,
+            last_key: None,
             last_picture: now,
             last_request: None,
             next_nack: None,
@@ -81,6 +84,9 @@ impl VideoStream {
             self.next_nack = Some(now);
         }
         let (Arrival::New(number), Some(stamp)) = (arrival, stamp) else { return arrival != Arrival::Known };
+        if stamp.key && stamp.spatial == 0 {
+            self.last_key = Some(now);
+        }
         let first = number - u64::from(stamp.index);
         if self.newest.is_some_and(|newest| first <= newest) {
             return true;
@@ -161,7 +167,7 @@ impl VideoStream {
         if now >= self.last_picture + MAX_WAIT {
             self.needs_key = true;
         }
-        let receiving_key = self.frames.values().any(|frame| frame.stamp.key && frame.stamp.spatial == 0);
+        let receiving_key = self.last_key.is_some_and(|at| now < at + KEY_INTERVAL);
         let due = self.last_request.is_none_or(|at| now >= at + KEY_INTERVAL);
         if self.needs_key && due {
             self.last_request = Some(now);

@@ -67,7 +67,8 @@ struct Track {
     publisher: usize,
     source: Source,
     ssrc: u32,
-    muted: bool,
+    /// Since when.
+    muted: Option<At>,
     published: bool,
 }
 
@@ -126,6 +127,8 @@ pub struct Room {
     /// Key-frame requests that left the server, by the publisher's SSRC.
     pub key_requests: HashMap<u32, u32>,
     hash: u64,
+    /// What happened, in words: printed with a seed.
+    pub told: Vec<(At, String)>,
 }
 
 fn identity() -> &'static Identity {
@@ -163,6 +166,7 @@ impl Room {
             events: Vec::new(),
             key_requests: HashMap::new(),
             hash: 0xcbf2_9ce4_8422_2325,
+            told: Vec::new(),
         };
         room.schedule(Actor::Sampler, Some(At::ZERO));
         room

@@ -136,7 +136,7 @@ impl Room {
             let track = self.tracks.len();
             let ssrc = 1_000_000 + 10 * track as u32;
             peer.publisher.add(source, track as u16, ssrc, self.rng.random());
-            self.tracks.push(Track { publisher: index, source, ssrc, muted: false, published: true });
+            self.tracks.push(Track { publisher: index, source, ssrc, muted: None, published: true });
             let params = Box::new(publish_params(source, track, ssrc));
             self.command(Command::Publish { transport: TransportId(id), track: TrackId(track as u64), params });
         }
@@ -226,8 +226,13 @@ impl Room {
         let index = self.peer(publisher);
         let is_camera = |track: &Track| track.publisher == index && video(track.source);
         let track = self.tracks.iter().position(is_camera).expect("it has a camera");
-        self.tracks[track].muted = muted;
+        self.tracks[track].muted = muted.then_some(self.now);
         self.command(Command::MuteTrack { track: TrackId(track as u64), muted });
+    }
+
+    /// Notes what happens, for those who look at a seed.
+    pub fn tell(&mut self, what: String) {
+        self.told.push((self.now, what));
     }
 
     /// The link towards somebody.
@@ -259,7 +264,6 @@ impl Room {
         let index = self.peer(name);
         let old = self.peers[index].address;
         let new = (old.ip(), old.port() + 1).into();
-        self.addresses.remove(&old);
         self.addresses.insert(new, index);
         self.peers[index].address = new;
     }
