@@ -101,7 +101,7 @@ fn many(args: &Args, rows: &[Row]) -> std::io::Result<ExitCode> {
     let simulated: f64 = results.iter().flat_map(|r| &r.outcomes).map(|outcome| outcome.time.as_secs_f64()).sum();
     let mut ratchet = Ratchet::read(&args.holds);
     let broken = ratchet.broken(&results);
-    let new = ratchet.new(&results);
+    let new = ratchet.gained(&results);
     if args.keep {
         ratchet.keep(&new, &args.holds)?;
     }

@@ -286,3 +286,7 @@ impl Oracle {
 
 /// How long what was sent may take to be in time.
 pub const IN_TIME: Duration = Duration::from_millis(300);
+
+#[cfg(test)]
+#[path = "oracle_tests.rs"]
+mod tests;

@@ -1,5 +1,7 @@
 //! Seeds that once showed something wrong, by name. `ramai-sim --row … --seed …` tells the whole story of one.
 
+#![allow(clippy::expect_used, reason = "a test that can't go on has failed")]
+
 use ramai_sim::rows;
 
 /// Runs one seed of a row; nothing that must never be may have been.

@@ -22,13 +22,26 @@ pub struct Line {
     pub steps: bool,
 }
 
+/// One panel.
+#[derive(Clone, Debug)]
+pub struct Panel {
+    /// What is drawn, with its unit.
+    pub heading: &'static str,
+    /// The axis reaches at least so far.
+    pub least: f64,
+    /// About so many ticks.
+    pub ticks: u32,
+    /// What is drawn.
+    pub lines: Vec<Line>,
+}
+
 /// Rate in Mbit/s, queue in ms and layer over time.
 #[derive(Clone, Debug, Default)]
 pub struct Plot {
     /// Heading.
     pub title: String,
-    /// Panel heading and its lines.
-    pub panels: Vec<(String, Vec<Line>)>,
+    /// From top to bottom.
+    pub panels: Vec<Panel>,
 }
 
 impl Plot {
@@ -62,9 +75,14 @@ impl Plot {
         });
         let layers = layers.collect();
         let panels = vec![
-            ("rate, Mbit/s".to_owned(), rate),
-            ("queue, ms".to_owned(), vec![line("before the bottleneck", queue, false)]),
-            ("layer shown".to_owned(), layers),
+            Panel { heading: "rate, Mbit/s", least: 0.5, ticks: 4, lines: rate },
+            Panel {
+                heading: "queue, ms",
+                least: 100.0,
+                ticks: 4,
+                lines: vec![line("before the bottleneck", queue, false)],
+            },
+            Panel { heading: "layer shown", least: 2.0, ticks: 2, lines: layers },
         ];
         Self { title: title.to_owned(), panels }
     }
@@ -73,7 +91,7 @@ impl Plot {
 /// The plot as an SVG document.
 pub fn svg(plot: &Plot) -> String {
     let height = 30.0 + plot.panels.len() as f64 * (PANEL + GAP) + 16.0;
-    let end = plot.panels.iter().flat_map(|(_, lines)| lines).flat_map(|line| &line.points).map(|p| p.0);
+    let end = plot.panels.iter().flat_map(|panel| &panel.lines).flat_map(|line| &line.points).map(|p| p.0);
     let end = end.fold(1.0, f64::max).ceil();
     let x = |seconds: f64| LEFT + seconds / end * (WIDTH - LEFT - RIGHT);
     let mut svg = format!(
@@ -81,11 +99,11 @@ pub fn svg(plot: &Plot) -> String {
          <rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n<text x=\"{LEFT}\" y=\"18\" font-size=\"13\">{}</text>\n",
         plot.title
     );
-    for (n, (heading, lines)) in plot.panels.iter().enumerate() {
+    for (n, Panel { heading, least, ticks, lines }) in plot.panels.iter().enumerate() {
         let top = 30.0 + n as f64 * (PANEL + GAP) + 16.0;
         let most =
-            lines.iter().flat_map(|line| &line.points).map(|p| p.1).filter(|v| v.is_finite()).fold(0.0, f64::max);
-        let step = tick(most.max(1e-3), 4);
+            lines.iter().flat_map(|line| &line.points).map(|p| p.1).filter(|v| v.is_finite()).fold(*least, f64::max);
+        let step = tick(most, *ticks);
         let most = (most / step).ceil().max(1.0) * step;
         let y = |value: f64| top + PANEL - value / most * PANEL;
         let _ = writeln!(svg, "<text x=\"{LEFT}\" y=\"{}\" fill=\"#333\">{heading}</text>", top - 5.0);

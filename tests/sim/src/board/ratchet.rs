@@ -32,7 +32,7 @@ impl Ratchet {
     }
 
     /// Criteria that hold and needn't yet.
-    pub fn new<'a>(&self, results: &'a [Result]) -> Vec<&'a str> {
+    pub fn gained<'a>(&self, results: &'a [Result]) -> Vec<&'a str> {
         all(results).filter(|(id, met)| *met && !self.holds(id)).map(|(id, _)| id).collect()
     }
 
@@ -72,8 +72,8 @@ mod tests {
         let (must, needs_not) = (Ratchet::parse("# words\na\n"), Ratchet::default());
         assert_eq!(must.broken(&result(&[0.5, 1.5])), ["a"]);
         assert!(must.broken(&result(&[0.5, 1.0])).is_empty());
-        assert_eq!(needs_not.new(&result(&[0.5, 1.0])), ["a"]);
-        assert!(needs_not.new(&result(&[0.5, f64::INFINITY])).is_empty());
+        assert_eq!(needs_not.gained(&result(&[0.5, 1.0])), ["a"]);
+        assert!(needs_not.gained(&result(&[0.5, f64::INFINITY])).is_empty());
         assert!(needs_not.broken(&result(&[9.0])).is_empty());
     }
 }

@@ -80,7 +80,7 @@ impl Rtp {
 /// Wall-clock time as NTP has it (RFC 3550 section 4); runs begin at the UNIX epoch of 2001.
 pub fn ntp(now: crate::At) -> u64 {
     const BEGIN: u64 = 2_208_988_800 + 978_307_200;
-    (now.as_secs() + BEGIN) << 32 | (u64::from(now.subsec_nanos()) << 32) / 1_000_000_000
+    ((now.as_secs() + BEGIN) << 32) | ((u64::from(now.subsec_nanos()) << 32) / 1_000_000_000)
 }
 
 #[cfg(test)]

@@ -32,7 +32,7 @@ pub enum Source {
 
 enum Live {
     Camera(Camera),
-    Microphone(Microphone),
+    Microphone(Box<Microphone>),
 }
 
 struct Planned {
@@ -94,7 +94,7 @@ impl Publisher {
                 }
                 Source::Microphone { redundancy } => {
                     full += 60_000;
-                    Live::Microphone(Microphone::new(track, ssrc, redundancy, now, seed))
+                    Live::Microphone(Box::new(Microphone::new(track, ssrc, redundancy, now, seed)))
                 }
             });
         }
