@@ -1,6 +1,8 @@
 //! One media thread: its socket, its share of the media plane, and the loop that turns packets, commands and deadlines into
 //! packets and events.
 
+use crate::load::Meter;
+use crate::metrics::{Board, Reading};
 use crate::udp::{UdpSocket, Waker};
 use ramai_sfu::api::{Command, Datagram, Event};
 use ramai_sfu::id::WorkerId;
@@ -61,6 +63,7 @@ impl WorkerHandle {
         worker: Worker,
         socket: UdpSocket,
         events: mpsc::Sender<(WorkerId, Event)>,
+        board: Arc<Board>,
         ended: Arc<Notify>,
     ) -> io::Result<Self> {
         let (commands, queue) = sync_channel(COMMAND_QUEUE);
@@ -70,7 +73,8 @@ impl WorkerHandle {
             let stop = stop.clone();
             move || {
                 let _ended = Ended(ended);
-                Loop { id, worker, socket, queue, events, stop, batch: Batch::default() }.run();
+                let (batch, meter) = (Batch::default(), Meter::new(Instant::now()));
+                Loop { id, worker, socket, queue, events, stop, batch, meter, board }.run();
             }
         })?;
         Ok(Self { commands, waker, stop, thread })
@@ -108,6 +112,8 @@ struct Loop {
     events: mpsc::Sender<(WorkerId, Event)>,
     stop: Arc<AtomicBool>,
     batch: Batch,
+    meter: Meter,
+    board: Arc<Board>,
 }
 
 impl Loop {
@@ -117,32 +123,70 @@ impl Loop {
         let mut more = false;
         loop {
             let sleep = if more { Duration::ZERO } else { self.sleep() };
+            let due = self.worker.poll_timeout();
+            self.meter.sleep(Instant::now());
             if let Err(error) = self.socket.wait(Some(sleep)) {
                 tracing::error!(%error, "waiting for packets failed; the worker stops");
                 return;
             }
             let stopping = self.stop.load(Ordering::Acquire);
             let now = Instant::now();
+            self.meter.wake(now, !sleep.is_zero(), due);
+            self.measure(now);
             more = self.take_commands(now);
             let worker = &mut self.worker;
-            match self.socket.recv(|path, payload| worker.handle_datagram(now, Datagram { path, payload })) {
-                Ok(received) => more |= received > 0,
+            let limit = self.meter.limit();
+            match self.socket.recv(limit, |path, payload| worker.handle_datagram(now, Datagram { path, payload })) {
+                Ok(received) => {
+                    more |= received >= limit;
+                    self.meter.took(received >= limit);
+                }
                 Err(error) => tracing::warn!(%error, "receiving packets failed"),
             }
             self.worker.handle_timeout(now);
             if stopping {
                 self.worker.close(now);
             }
-            self.worker.flush(now, &mut self.batch);
-            if !self.batch.is_empty() {
-                self.socket.send(&self.batch);
-                self.batch.clear();
+            while self.worker.flush(now, &mut self.batch) {
+                self.send();
             }
+            self.send();
             self.give_events();
             if stopping {
                 return;
             }
+            self.rest(now);
         }
+    }
+
+    fn send(&mut self) {
+        if !self.batch.is_empty() {
+            self.socket.send(&self.batch);
+            self.batch.clear();
+        }
+    }
+
+    /// Under load, leaves what comes unread until the turn that began at `now` is over.
+    fn rest(&mut self, now: Instant) {
+        let left = self.worker.turn(now).saturating_sub(now.elapsed());
+        // A shorter sleep takes longer than it saves.
+        if left >= Duration::from_micros(50) {
+            std::thread::sleep(left);
+            self.meter.rested(left);
+        }
+    }
+
+    /// Ten times a second: how it goes, for the plane to decide on overload and for whoever reads the metrics.
+    fn measure(&mut self, now: Instant) {
+        if !self.meter.is_due(now) {
+            return;
+        }
+        let socket = self.socket.counters();
+        let lost = socket.overflowed + socket.out.wouldblock;
+        let load = self.meter.sample(now, self.socket.waiting(), lost);
+        self.worker.handle_load(now, load);
+        self.socket.tell_overflow(now);
+        self.board.post(&Reading { worker: &self.worker, socket, load, busy: self.meter.busy() });
     }
 
     fn sleep(&self) -> Duration {

@@ -29,7 +29,9 @@ fuzz_target!(|input: &[u8]| {
         came += 1;
         now += Duration::from_millis(u64::from(kind & 0x1e) * 4);
         worker.handle_timeout(now);
-        worker.flush(now, &mut batch);
+        while worker.flush(now, &mut batch) {
+            batch.clear();
+        }
         while let Some(event) = worker.poll_event() {
             assert!(matches!(event, Event::Disconnected { .. }), "{event:?} without a handshake");
         }
@@ -41,6 +43,7 @@ fuzz_target!(|input: &[u8]| {
 
 fn publication() -> PublishParams {
     PublishParams {
+        screen: false,
         kind: Kind::Video,
         mid: Token::new("0").expect("a mid"),
         payloads: vec![PayloadParams {

@@ -8,6 +8,7 @@ pub mod api;
 pub mod congestion;
 pub mod demux;
 pub mod id;
+pub mod overload;
 pub mod params;
 pub mod publish;
 pub mod rtp;
@@ -19,7 +20,7 @@ pub mod transport;
 mod worker;
 
 pub use transmit::{Batch, Run};
-pub use worker::{Counters, Worker};
+pub use worker::{Counters, Sizes, Worker};
 
 use std::time::Duration;
 

@@ -22,8 +22,10 @@ pub struct Batch {
     runs: Vec<Run>,
 }
 
-/// The kernel takes at most 64 segments and 65,507 bytes in one message; 8 segments already carry nearly the whole gain.
-const MAX_SEGMENTS: usize = 8;
+/// Datagrams in one run at most: the kernel takes no more in one message.
+pub(crate) const MAX_SEGMENTS: usize = 64;
+/// Bytes in one run at most: what the kernel takes (65,507), and a margin.
+const MAX_RUN: usize = 64_000;
 
 impl Batch {
     /// Appends one datagram: `write` puts it at the end of the buffer. If it leaves the buffer as it was, nothing is added.
@@ -42,6 +44,7 @@ impl Batch {
             && len <= run.segment
             && run.range.len() % run.segment == 0
             && run.range.len() / run.segment < MAX_SEGMENTS
+            && run.range.len() + len <= MAX_RUN
         {
             run.range.end = end;
         } else {

@@ -1,6 +1,8 @@
 //! The receiving half: one [`Track`] per publication, and per transport one [`Routes`] from SSRCs to tracks.
 
+pub mod bitrate;
 mod cache;
+mod hold;
 mod keyframe;
 mod layer;
 mod nack;
@@ -9,5 +11,6 @@ mod sequence;
 mod stats;
 mod track;
 
+pub use hold::{HOLD, Hold};
 pub use routes::{Route, Routes};
 pub use track::{Counters, Track};

@@ -114,6 +114,29 @@ impl Outgoing {
         header
     }
 
+    /// The length that [`Self::write`] will append.
+    pub fn len(&self, map: &ExtensionMap) -> usize {
+        let mut descriptor = self.dependency_descriptor.as_ref().map(|(bytes, _)| bytes.as_ref());
+        let two_byte = map.allow_mixed && self.needs_two_bytes(map, descriptor);
+        if !two_byte {
+            descriptor = descriptor.filter(|d| d.len() <= 16);
+        }
+        let element = |extension, len: Option<usize>| match (map.id(extension), len) {
+            (Some(_), Some(len)) if two_byte && len <= 255 => 2 + len,
+            (Some(1..=14), Some(len @ 1..=16)) if !two_byte => 1 + len,
+            _ => 0,
+        };
+        let block = element(Extension::Mid, self.mid.as_ref().map(|mid| mid.as_bytes().len()))
+            + element(Extension::TransportCc, Some(2))
+            + element(Extension::AbsSendTime, Some(3))
+            + element(Extension::AudioLevel, self.audio_level.map(|_| 1))
+            + element(Extension::VideoOrientation, self.video_orientation.map(|_| 1))
+            + element(Extension::PlayoutDelay, self.playout_delay.map(|_| 3))
+            + element(Extension::DependencyDescriptor, descriptor.map(<[u8]>::len));
+        let block = if block == 0 { 0 } else { 4 + block.next_multiple_of(4) };
+        12 + block + self.osn.map_or(0, |_| 2) + self.payload.len()
+    }
+
     /// Whether an element that we would write has an id or a length beyond one-byte elements.
     fn needs_two_bytes(&self, map: &ExtensionMap, descriptor: Option<&[u8]>) -> bool {
         let high = |extension, present: bool| present && map.id(extension).is_some_and(|id| id > 14);
@@ -125,6 +148,21 @@ impl Outgoing {
             || high(Extension::AudioLevel, self.audio_level.is_some())
             || high(Extension::VideoOrientation, self.video_orientation.is_some())
             || high(Extension::PlayoutDelay, self.playout_delay.is_some())
+    }
+}
+
+/// Lengthens the packet `buf[start..]` to `len` bytes by RTP padding (RFC 3550 section 5.1), by at most 255 bytes.
+pub fn pad(buf: &mut Vec<u8>, start: usize, len: usize) {
+    let missing = (start + len).saturating_sub(buf.len()).min(255);
+    if missing == 0 {
+        return;
+    }
+    buf.resize(buf.len() + missing, 0);
+    if let Some(last) = buf.last_mut() {
+        *last = missing as u8;
+    }
+    if let Some(first) = buf.get_mut(start) {
+        *first |= 0x20;
     }
 }
 
@@ -211,6 +249,7 @@ mod tests {
         let raw = buf.split_off(3);
         let parsed = Packet::parse(&Bytes::from(raw.clone()), map).unwrap();
         assert_eq!(raw.len() - header, parsed.payload.len());
+        assert_eq!(raw.len(), packet.len(map));
         (raw, parsed)
     }
 
@@ -244,6 +283,18 @@ mod tests {
         assert_eq!(raw[12..14], [0x10, 0x00]);
         assert_eq!(p.extensions.dependency_descriptor.as_deref(), Some(&[7; 40][..]));
         assert_eq!(p.extensions.mid, Token::new("v0"));
+    }
+
+    #[test]
+    fn padding_makes_a_packet_longer_and_nothing_else() {
+        let map = map(9);
+        let (raw, plain) = written(&outgoing(), &map);
+        for missing in [0, 1, 32, 255] {
+            let mut padded = raw.clone();
+            pad(&mut padded, 0, raw.len() + missing);
+            assert_eq!(padded.len(), raw.len() + missing);
+            assert_eq!(Packet::parse(&Bytes::from(padded), &map).unwrap(), plain);
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use super::{Publication, Worker};
 use crate::api::Command;
 use crate::id::{RoomId, Ssrc, SubscriptionId, TrackId, TransportId};
 use crate::params::{PublishParams, SubscribeParams, SubscriptionSettings, TransportParams};
-use crate::publish::Track;
+use crate::publish::{Hold, Track};
 use crate::subscribe::Subscription;
 use crate::timers::Timer;
 use crate::transport::Transport;
@@ -127,13 +127,18 @@ impl Worker {
             room: peer.room,
             transport,
             subscriptions: Vec::new(),
+            screen: params.screen,
+            level: self.level(),
             cname: format!("ramai-{transport}"),
+            hold: Hold::default(),
         };
         self.tracks.insert(track, publication);
         Some(())
     }
 
     fn unpublish(&mut self, track: TrackId) -> Option<()> {
+        self.release_all(track);
+        self.timers.remove(Timer::Frame(track));
         let publication = self.tracks.remove(&track)?;
         tracing::debug!(track = track.0, counters = ?publication.track.counters(), "unpublished");
         if let Some(peer) = self.peers.get_mut(&publication.transport) {
@@ -170,7 +175,8 @@ impl Worker {
         peer.receiving.insert(params.ssrc, track);
         let (kind, live) = (publication.track.kind(), publication.track.live());
         let seed = self.rng.random();
-        let new = Subscription::new(now, id, transport, params, settings, kind, live, seed);
+        let mut new = Subscription::new(now, id, transport, params, settings, kind, live, seed);
+        new.cap(publication.level.cap(publication.content(now, self.rooms.get(&publication.room)), id), false);
         publication.subscriptions.push(new);
         self.subscriptions.insert(id, track);
         self.mark(transport);

@@ -56,10 +56,11 @@ impl Worker {
         let Some(&id) = self.peers.get(&from).and_then(|peer| peer.receiving.get(&media)) else { return };
         let Some(publication) = self.tracks.get_mut(&id) else { return };
         let (track, subscriptions) = (&publication.track, &mut publication.subscriptions);
+        let kind = track.kind();
         let mine = subscriptions.iter_mut().find(|s| s.transport() == from && s.ssrc() == media);
         let (Some(subscription), Some(peer)) = (mine, self.peers.get_mut(&from)) else { return };
         let fetch = |layer, index| track.cached(layer, index);
-        subscription.handle_nack(now, missing, fetch, |outgoing| _ = peer.push(outgoing));
+        subscription.handle_nack(now, missing, fetch, |outgoing| _ = peer.push(kind, outgoing));
     }
 
     fn picture_lost(&mut self, from: TransportId, media: Ssrc) {
@@ -89,6 +90,11 @@ impl Worker {
         if peer.transport.is_connected() {
             self.counters.not_sealed += peer.flush_media(abs_send_time, batch);
             peer.flush_reports(batch);
+        }
+        if !std::mem::take(&mut peer.changed) {
+            return;
+        }
+        if peer.transport.is_connected() {
             if peer.arrivals.poll_timeout().is_some_and(|at| at <= now) {
                 let from = peer.local_ssrc;
                 let mut feedback = Vec::new();

@@ -2,6 +2,7 @@
 
 use super::Worker;
 use crate::id::{TrackId, TransportId};
+use crate::params::MAX_LAYERS;
 use crate::rtp::Packet;
 use crate::timers::Timer;
 use bytes::Bytes;
@@ -46,28 +47,72 @@ impl Worker {
             room.speakers.observe(now, route.track, level);
             self.timers.set(Timer::Room(publication.room), room.speakers.poll_timeout());
         }
+        let waited = publication.hold.since();
+        let layer = media.layer;
+        let kind = publication.track.kind();
+        if publication.hold.push(now, kind, route.rtx, media) {
+            self.release(now, route.track, layer);
+        } else if waited.is_none() {
+            self.holding += 1;
+            self.timers.set(Timer::Frame(route.track), publication.hold.due());
+        }
+    }
+
+    /// Offers all that waits for the rest of its frame to the subscriptions, as if it had been offered when it came.
+    pub(super) fn release_all(&mut self, track: TrackId) {
+        let Some(since) = self.tracks.get(&track).and_then(|publication| publication.hold.since()) else { return };
+        for layer in 0..MAX_LAYERS as u8 {
+            self.release(since, track, layer);
+        }
+    }
+
+    /// Offers what waits of one layer to each subscription: a whole frame at a time, so that a subscriber's state is touched once
+    /// for all of its packets.
+    fn release(&mut self, now: Instant, track: TrackId, layer: u8) {
+        let Some(publication) = self.tracks.get_mut(&track) else { return };
+        let waited = publication.hold.since().is_some();
+        let packets = publication.hold.take(layer);
+        if waited && publication.hold.is_empty() {
+            self.holding -= 1;
+            self.timers.set(Timer::Frame(track), None);
+        }
+        let (kind, publisher) = (publication.track.kind(), publication.transport);
+        let mut wanted = false;
         for subscription in &mut publication.subscriptions {
             let Some(peer) = self.peers.get_mut(&subscription.transport()) else { continue };
             if !peer.transport.is_connected() {
                 continue;
             }
-            if let Some(outgoing) = subscription.handle_packet(now, &media) {
-                // Reports ride on packets: a stream that rests needs none.
-                if subscription.poll_timeout().is_some_and(|at| at <= now) {
-                    subscription.poll_report(now, &publication.cname, peer.rtcp_buffer());
-                }
-                if peer.push(outgoing) {
+            let mut shown = false;
+            for media in &packets {
+                let Some(outgoing) = subscription.handle_packet(now, media) else {
+                    self.counters.shed += u64::from(subscription.is_missed(media));
+                    continue;
+                };
+                shown = true;
+                if peer.push(kind, outgoing) {
                     self.counters.forwarded += 1;
                 } else {
                     self.counters.not_sealed += 1;
                 }
+            }
+            if shown {
+                // Reports ride on packets: a stream that rests needs none.
+                if subscription.poll_timeout().is_some_and(|at| at <= now) {
+                    subscription.poll_report(now, &publication.cname, peer.rtcp_buffer());
+                }
                 if !std::mem::replace(&mut peer.dirty, true) {
-                    self.dirty.push(peer.id());
+                    self.dirty.push_back(peer.id());
                 }
             }
             if let Some(layer) = subscription.keyframe_wanted() {
                 publication.track.request_keyframe(layer);
+                wanted = true;
             }
+        }
+        publication.hold.give_back(layer, packets);
+        if wanted {
+            self.mark(publisher);
         }
     }
 

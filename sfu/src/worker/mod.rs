@@ -3,28 +3,38 @@
 mod commands;
 mod feedback;
 mod media;
+mod pace;
 mod peer;
+mod runs;
+mod shed;
 
-use crate::api::{Datagram, DisconnectReason, Event};
+use crate::api::{Datagram, DisconnectReason, Event, Speaker};
 use crate::demux::{Class, Demux};
 use crate::id::{RoomId, SubscriptionId, TrackId, TransportId, WorkerId};
+use crate::overload::Level;
 use crate::params::DataChannel;
-use crate::publish::Track;
+use crate::publish::{Hold, Track};
 use crate::speakers::Speakers;
 use crate::subscribe::Subscription;
 use crate::timers::{Timer, Timers};
 use crate::transmit::Batch;
 use crate::transport::{Identity, TransportEvent};
+use pace::Pace;
 use peer::Peer;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rustc_hash::FxHashMap;
+use shed::{Shedding, Voices};
 use std::collections::VecDeque;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Events that may wait for signaling before messages are dropped. Events that carry state are always kept; their number is
 /// bounded by that of transports, tracks and rooms.
 const MAX_WAITING_EVENTS: usize = 4096;
+
+/// Bytes in one batch: it stays in the CPU's cache from the seal to the kernel's copy, and the first peers needn't wait for the
+/// last.
+const FULL_BATCH: usize = 192 * 1024;
 
 /// Dropped input by reason, and what was done. All only grow.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -47,10 +57,25 @@ pub struct Counters {
     pub not_sealed: u64,
     /// Transport-wide feedback and REMB that receivers sent. Nothing acts on it: there is no bandwidth estimation towards them.
     pub bandwidth_feedback: u64,
+    /// Packets that subscribers wanted and didn't get, for the worker can't keep up.
+    pub shed: u64,
     /// Commands about something that was closed already.
     pub stale_commands: u64,
     /// Messages that couldn't be given to signaling or to a data channel.
     pub data_dropped: u64,
+}
+
+/// How much there is at a moment.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Sizes {
+    /// Peer connections, also those that aren't connected yet.
+    pub peers: usize,
+    /// Published tracks.
+    pub tracks: usize,
+    /// Tracks sent to peers.
+    pub subscriptions: usize,
+    /// Rooms with somebody in them.
+    pub rooms: usize,
 }
 
 /// One thread's share of the media plane.
@@ -59,8 +84,9 @@ pub struct Counters {
 ///
 /// - `handle_*`: [`handle_command`](Self::handle_command) and [`handle_datagram`](Self::handle_datagram) for all that
 ///   waits, then [`handle_timeout`](Self::handle_timeout);
-/// - [`flush`](Self::flush) once, and sends the batch;
+/// - [`flush`](Self::flush) until it returns false, and sends each batch;
 /// - [`poll_event`](Self::poll_event) until `None`;
+/// - [`turn`](Self::turn), and if the turn took less than that, leaves what comes unread for the rest of it;
 /// - [`poll_timeout`](Self::poll_timeout), and sleeps until then or until there is input.
 ///
 /// Input may be forged or malformed: it is counted in [`counters`](Self::counters) and dropped.
@@ -78,8 +104,12 @@ pub struct Worker {
     rooms: FxHashMap<RoomId, Room>,
     timers: Timers,
     /// Peers with something to send, each once.
-    dirty: Vec<TransportId>,
+    dirty: VecDeque<TransportId>,
+    /// Publications with packets that wait for the rest of their frame.
+    holding: usize,
+    pace: Pace,
     events: VecDeque<Event>,
+    shedding: Shedding,
     counters: Counters,
 }
 
@@ -89,8 +119,14 @@ struct Publication {
     room: RoomId,
     transport: TransportId,
     subscriptions: Vec<Subscription>,
+    /// Video of a screen.
+    screen: bool,
+    /// The level of overload that its subscriptions are at.
+    level: Level,
     /// Canonical name of the publisher's streams (RFC 3550 section 6.5.1).
     cname: String,
+    /// Packets that wait for the rest of their frame.
+    hold: Hold,
 }
 
 /// What the media plane knows of a room.
@@ -98,6 +134,7 @@ struct Publication {
 struct Room {
     transports: usize,
     speakers: Speakers,
+    voices: Voices,
 }
 
 impl Worker {
@@ -114,8 +151,11 @@ impl Worker {
             subscriptions: FxHashMap::default(),
             rooms: FxHashMap::default(),
             timers: Timers::default(),
-            dirty: Vec::new(),
+            dirty: VecDeque::new(),
+            holding: 0,
+            pace: Pace::new(now),
             events: VecDeque::new(),
+            shedding: Shedding::default(),
             counters: Counters::default(),
         }
     }
@@ -123,6 +163,12 @@ impl Worker {
     /// Its name.
     pub fn id(&self) -> WorkerId {
         self.id
+    }
+
+    /// How many peers, tracks, subscriptions and rooms there are.
+    pub fn sizes(&self) -> Sizes {
+        let (peers, tracks) = (self.peers.len(), self.tracks.len());
+        Sizes { peers, tracks, subscriptions: self.subscriptions.len(), rooms: self.rooms.len() }
     }
 
     /// What was dropped and done.
@@ -170,23 +216,31 @@ impl Worker {
                     }
                 }
                 Timer::Room(id) => self.look_at_speakers(now, id),
+                Timer::Frame(track) => self.release_all(track),
             }
         }
     }
 
     /// When [`Self::handle_timeout`] must be called, if nothing else happens; at times too early, never too late.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.timers.next()
+        if self.dirty.is_empty() { self.timers.next() } else { Some(self.epoch) }
     }
 
-    /// Appends all that waits to be sent to `batch`.
-    pub fn flush(&mut self, now: Instant, batch: &mut Batch) {
-        // What a peer has to send never makes another one dirty, so one pass is all.
-        let mut dirty = std::mem::take(&mut self.dirty);
-        for id in dirty.drain(..) {
+    /// Appends what waits to be sent to `batch`, peer by peer, until about [`FULL_BATCH`] bytes are in it; true if more waits.
+    pub fn flush(&mut self, now: Instant, batch: &mut Batch) -> bool {
+        // What a peer has to send never makes another one dirty, so this ends.
+        while batch.len() < FULL_BATCH
+            && let Some(id) = self.dirty.pop_front()
+        {
             self.flush_peer(now, id, batch);
         }
-        self.dirty = dirty;
+        !self.dirty.is_empty()
+    }
+
+    /// How long the turn that began at `now` should be: under load what comes meanwhile is better served together, and each peer
+    /// gets its packets as one run. At most a millisecond; zero with little load.
+    pub fn turn(&mut self, now: Instant) -> Duration {
+        self.pace.turn(now, self.counters.forwarded, self.holding > 0)
     }
 
     /// The next event, oldest first.
@@ -254,6 +308,8 @@ impl Worker {
     fn look_at_speakers(&mut self, now: Instant, id: RoomId) {
         let Some(room) = self.rooms.get_mut(&id) else { return };
         if let Some(speakers) = room.speakers.poll(now) {
+            let owner = |speaker: &Speaker| self.tracks.get(&speaker.track).map(|publication| publication.transport);
+            room.voices.set(now, speakers.iter().filter_map(owner).collect());
             self.events.push_back(Event::Speakers { room: id, speakers });
         }
         self.timers.set(Timer::Room(id), room.speakers.poll_timeout());
@@ -261,10 +317,10 @@ impl Worker {
 
     /// Notes that a peer has something to send, or a deadline that moved.
     fn mark(&mut self, id: TransportId) {
-        if let Some(peer) = self.peers.get_mut(&id)
-            && !std::mem::replace(&mut peer.dirty, true)
-        {
-            self.dirty.push(id);
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        peer.changed = true;
+        if !std::mem::replace(&mut peer.dirty, true) {
+            self.dirty.push_back(id);
         }
     }
 }

@@ -1,9 +1,11 @@
 //! One peer connection as the worker sees it: its wire, its routes in, and what waits to go out.
 
+use super::runs;
 use crate::congestion::twcc;
 use crate::id::{RoomId, Ssrc, TrackId, TransportId};
+use crate::params::Kind;
 use crate::publish::Routes;
-use crate::rtp::Outgoing;
+use crate::rtp::{Outgoing, write};
 use crate::transmit::Batch;
 use crate::transport::Transport;
 use rustc_hash::FxHashMap;
@@ -11,7 +13,7 @@ use std::time::Instant;
 
 /// Reports go into one RTCP datagram up to here, so that what is added then still fits an MTU of 1,200 bytes.
 const REPORTS_FULL: usize = 1_000;
-/// Media packets that may wait for one peer within one turn; more than any honest turn forwards to one.
+/// Media packets of a kind that may wait for one peer within one turn; more than any honest turn forwards to one.
 const MAX_WAITING: usize = 4096;
 
 pub(super) struct Peer {
@@ -31,10 +33,16 @@ pub(super) struct Peer {
     pub(super) local_ssrc: Ssrc,
     /// It is in the worker's list of those with something to send.
     pub(super) dirty: bool,
+    /// More than media may wait, or a deadline may have moved. Media alone moves none, and most flushes are of media alone.
+    pub(super) changed: bool,
     /// It is over: what waits is the last, then it is removed.
     pub(super) retired: bool,
     next_transport_cc: u16,
-    waiting: Vec<Outgoing>,
+    /// Video and audio apart: packets of audio are short, so one of them may end a run of video.
+    video: Vec<Outgoing>,
+    audio: Vec<Outgoing>,
+    /// Lengths of what waits, while it is written.
+    lens: Vec<usize>,
     /// Sender reports that wait, a datagram each.
     reports: Vec<Vec<u8>>,
 }
@@ -51,18 +59,25 @@ impl Peer {
             last_media: Ssrc::default(),
             local_ssrc,
             dirty: false,
+            changed: false,
             retired: false,
             next_transport_cc: 0,
-            waiting: Vec::new(),
+            video: Vec::new(),
+            audio: Vec::new(),
+            lens: Vec::new(),
             reports: Vec::new(),
         }
     }
 
     /// Queues one media packet; false if the queue is full.
-    pub(super) fn push(&mut self, packet: Outgoing) -> bool {
-        let fits = self.waiting.len() < MAX_WAITING;
+    pub(super) fn push(&mut self, kind: Kind, packet: Outgoing) -> bool {
+        let queue = match kind {
+            Kind::Video => &mut self.video,
+            Kind::Audio => &mut self.audio,
+        };
+        let fits = queue.len() < MAX_WAITING;
         if fits {
-            self.waiting.push(packet);
+            queue.push(packet);
         }
         fits
     }
@@ -86,19 +101,24 @@ impl Peer {
     /// Writes and seals the media that waits; returns how many packets were lost on the way.
     pub(super) fn flush_media(&mut self, abs_send_time: u32, batch: &mut Batch) -> u64 {
         let Some(path) = self.transport.selected_path() else {
-            let lost = self.waiting.len() as u64;
-            self.waiting.clear();
-            return lost;
+            let lost = self.video.len() + self.audio.len();
+            self.video.clear();
+            self.audio.clear();
+            return lost as u64;
         };
         let extensions = *self.transport.extensions();
         let mut lost = 0;
-        for packet in self.waiting.drain(..) {
+        self.lens.clear();
+        self.lens.extend(self.video.iter().chain(&self.audio).map(|packet| packet.len(&extensions)));
+        runs::equalise(&mut self.lens);
+        for (packet, len) in self.video.drain(..).chain(self.audio.drain(..)).zip(&self.lens) {
             let number = self.next_transport_cc;
             let transport = &mut self.transport;
             let mut sealed = false;
             batch.push(path, |buf| {
                 let start = buf.len();
                 packet.write(&extensions, number, abs_send_time, buf);
+                write::pad(buf, start, *len);
                 sealed = transport.seal_rtp(buf, start).is_ok();
                 if !sealed {
                     buf.truncate(start);

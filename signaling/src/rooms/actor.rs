@@ -6,6 +6,7 @@ use super::http::{HttpJoin, HttpSession};
 use super::ids::Ids;
 use crate::Settings;
 use crate::auth::Claims;
+use crate::counts::Counts;
 use crate::error::Refusal;
 use crate::media::{Doors, MediaLink};
 use crate::session::{Dialect, Join, Request};
@@ -52,6 +53,8 @@ enum Inbox {
 pub struct Handle {
     inbox: mpsc::Sender<Inbox>,
     conns: Arc<AtomicU64>,
+    /// What is counted.
+    pub counts: Arc<Counts>,
 }
 
 impl Handle {
@@ -110,9 +113,10 @@ impl Handle {
 pub fn spawn(settings: Arc<Settings>, media: MediaLink) -> Handle {
     let (inbox, messages) = mpsc::channel(INBOX);
     let rooms = Rooms::new(settings, Ids::from_os(), media.workers.len());
+    let counts = rooms.counts.clone();
     let actor = Actor { rooms, doors: Doors::new(media.workers), outboxes: HashMap::new(), farewell: None };
     tokio::spawn(actor.run(messages, media.events));
-    Handle { inbox, conns: Arc::new(AtomicU64::new(1)) }
+    Handle { inbox, conns: Arc::new(AtomicU64::new(1)), counts }
 }
 
 struct Actor {
@@ -137,7 +141,10 @@ impl Actor {
                     Some((_, event)) => self.rooms.handle_event(Instant::now(), event),
                     None => media = false,
                 },
-                _ = tick.tick() => self.rooms.tick(Instant::now()),
+                _ = tick.tick() => {
+                    self.rooms.tick(Instant::now());
+                    self.rooms.counts.population(self.rooms.count());
+                }
             }
             self.perform();
             self.doors.flush();

@@ -14,6 +14,7 @@ mod speakers;
 mod tests;
 
 use crate::Settings;
+use crate::counts::Counts;
 use crate::error::Refusal;
 use crate::session::{Context, Join, Request, Session, SessionKey};
 use effect::{Closing, ConnId, Effect, Notice};
@@ -44,6 +45,8 @@ pub struct Rooms {
     resources: HashMap<String, (RoomId, SessionKey)>,
     workers: usize,
     out: Vec<Effect>,
+    /// What is counted.
+    pub counts: Arc<Counts>,
     closing: bool,
 }
 
@@ -59,6 +62,7 @@ impl Rooms {
             resources: HashMap::new(),
             workers,
             out: Vec::new(),
+            counts: Arc::default(),
             closing: false,
         }
     }
@@ -88,6 +92,7 @@ impl Rooms {
     pub fn join(&mut self, now: Instant, wall_ms: i64, conn: ConnId, join: &Join) {
         let claims = &join.claims;
         if let Err(refusal) = self.check(&claims.video.room, &claims.sub) {
+            self.counts.refused(&refusal);
             tracing::info!(room = claims.video.room, participant = claims.sub, reason = %refusal, "join refused");
             let reason = match refusal {
                 Refusal::ShuttingDown => DisconnectReason::ServerShutdown,
@@ -112,6 +117,7 @@ impl Rooms {
     ) -> Option<R> {
         let claims = &join.claims;
         let id = self.room(&claims.video.room, wall_ms);
+        self.counts.joined(join.dialect);
         let key = SessionKey(self.ids.key());
         let info = self.participant_info(join, wall_ms);
         if let Some(conn) = conn {

@@ -2,6 +2,7 @@
 //!
 //! State per source comes into being only after a packet of that source authenticated, so forged packets cost no memory.
 
+mod sources;
 mod suite;
 mod window;
 
@@ -10,6 +11,7 @@ pub use suite::Profile;
 use super::{OpenError, SealError};
 use rtc_crypto::{CryptoError, RTCCrypto};
 use rustc_hash::FxHashMap;
+use sources::Sources;
 use suite::{KEY_LEN, PacketId, Stream, Suite};
 use window::Window;
 
@@ -54,7 +56,7 @@ pub struct Outbound {
     rtcp: Suite,
     /// A window and not just a counter: sealing two packets with one index would give the key away, so it is refused. Only our
     /// own SSRCs are here; they are never forgotten, for the same reason.
-    rtp_windows: FxHashMap<u32, Window>,
+    rtp_windows: Sources,
     /// One counter serves all our SSRCs: the index need only be unique for each.
     rtcp_index: u64,
 }
@@ -65,7 +67,7 @@ impl Outbound {
             profile,
             rtp: Suite::derive(crypto, profile, Stream::Rtp, key, salt)?,
             rtcp: Suite::derive(crypto, profile, Stream::Rtcp, key, salt)?,
-            rtp_windows: FxHashMap::default(),
+            rtp_windows: Sources::default(),
             rtcp_index: 0,
         })
     }
@@ -73,7 +75,8 @@ impl Outbound {
     /// Seals the RTP packet `buf[start..]` in place and appends the tag (RFC 3711 section 3.1, RFC 7714 section 8).
     pub fn seal_rtp(&mut self, buf: &mut Vec<u8>, start: usize) -> Result<(), SealError> {
         let header = RtpHeader::parse(buf.get(start..).unwrap_or_default()).ok_or(SealError::Malformed)?;
-        let index = match self.rtp_windows.get(&header.ssrc) {
+        let window = self.rtp_windows.get_mut(header.ssrc);
+        let index = match &window {
             Some(window) => match window.estimate(header.seq) {
                 Some(index) if index > MAX_RTP_INDEX => return Err(SealError::Exhausted),
                 Some(index) if window.is_new(index) => index,
@@ -94,10 +97,10 @@ impl Outbound {
             buf.truncate(plain_end);
             return Err(SealError::Exhausted);
         }
-        self.rtp_windows
-            .entry(header.ssrc)
-            .and_modify(|window| window.accept(index))
-            .or_insert_with(|| Window::starting_at(index));
+        match window {
+            Some(window) => window.accept(index),
+            None => self.rtp_windows.start(header.ssrc, index),
+        }
         Ok(())
     }
 

@@ -178,11 +178,16 @@ impl Room {
             self.worker.handle_timeout(now);
         }
         let mut batch = std::mem::take(&mut self.batch);
-        self.worker.flush(now, &mut batch);
-        for (path, datagram) in batch.datagrams() {
-            self.leaves(path.remote, datagram);
+        loop {
+            let more = self.worker.flush(now, &mut batch);
+            for (path, datagram) in batch.datagrams() {
+                self.leaves(path.remote, datagram);
+            }
+            batch.clear();
+            if !more {
+                break;
+            }
         }
-        batch.clear();
         self.batch = batch;
         while let Some(event) = self.worker.poll_event() {
             self.events.push((self.now, event));

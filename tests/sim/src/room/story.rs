@@ -372,6 +372,7 @@ fn publish_params(source: Source, track: usize, ssrc: u32) -> PublishParams {
         rtx_ssrc: video(source).then_some(Ssrc(ssrc + n + 5)),
     };
     PublishParams {
+        screen: false,
         kind: kind(source),
         mid: mid(track),
         payloads: payloads(kind(source)),
