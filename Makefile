@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: bench-hot-path bench-rivals help setup demo build run test test-rust test-demo test-bench test-browser fuzz bench fmt lint deny clean
+.PHONY: bench-hot-path bench-rivals help setup demo build run test test-rust test-demo test-bench test-browser fuzz bench sim fmt lint deny clean
 
 # How long each fuzz target runs in `make test`, in seconds.
 FUZZ_SECONDS ?= 20
@@ -69,6 +69,9 @@ bench-rivals: ## Put the same load on Ramai and on Janus (Debian's package, inst
 	$(MAKE) --no-print-directory build
 	cargo build --locked --release -p ramai-load
 	benches/side-by-side/run.py $(ARGS)
+
+sim: ## Calls on bad networks in virtual time, over many seeds; writes docs/sim/SCOREBOARD.md. ARGS="--help" tells more.
+	cargo run --locked --release --quiet -p ramai-sim -- $(ARGS)
 
 fmt: ## Format everything.
 	cargo fmt --all

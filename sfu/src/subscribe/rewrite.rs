@@ -15,6 +15,10 @@ use std::time::Instant;
 /// reaches back don't happen.
 const MAX_SEGMENTS: usize = 8;
 
+/// A timestamp that strays from arrival by more than so many seconds is mistaken. A publisher's own uplink may well hold packets back
+/// for two or three, and then arrival is the one that is wrong.
+const MAX_STRAY: u32 = 5;
+
 /// A run of packets of one layer, and how to renumber them.
 #[derive(Clone, Copy, Debug)]
 struct Segment {
@@ -188,7 +192,7 @@ impl Rewriter {
     /// The outgoing timestamp of the packet that begins a segment: always after the newest.
     ///
     /// Best is the offset that its SSRC had before; then the one at which both layers' sender reports agree on the wall clock;
-    /// else arrival decides. What strays from arrival by over a second is mistaken.
+    /// else arrival decides. What strays from arrival by over [`MAX_STRAY`] is mistaken.
     fn timestamp_at_switch(&self, now: Instant, rate: u32, media: &Media) -> u32 {
         let Some((newest, at)) = self.newest else { return self.first_ts };
         let elapsed = now.saturating_duration_since(at).as_micros() * u128::from(rate) / 1_000_000;
@@ -201,7 +205,7 @@ impl Rewriter {
             let same_moment = old.rtp.wrapping_add(later as u32);
             Some(media.ts.wrapping_sub(new.rtp).wrapping_add(same_moment))
         };
-        let plausible = |ts: &u32| (ts.wrapping_sub(by_arrival) as i32).unsigned_abs() <= rate;
+        let plausible = |ts: &u32| (ts.wrapping_sub(by_arrival) as i32).unsigned_abs() <= MAX_STRAY * rate;
         let ts = by_ssrc.filter(plausible).or_else(|| by_reports().filter(plausible)).unwrap_or(by_arrival);
         if newer32(ts, newest) { ts } else { newest.wrapping_add(1) }
     }

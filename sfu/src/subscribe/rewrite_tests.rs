@@ -103,6 +103,22 @@ fn sender_reports_align_layers_whatever_their_arrival() {
 }
 
 #[test]
+fn a_full_uplink_does_not_move_the_clock() {
+    let now = crate::test_epoch();
+    let mut r = Rewriter::new(1, 0);
+    let low = packet(0, 1, 90_000, 0);
+    r.switch(now, RATE, &low);
+    r.forward(now, &low);
+    let high = packet(1, 1, 0, 0);
+    r.switch(now + 100 * MS, RATE, &high);
+    assert_eq!(r.forward(now + 100 * MS, &high).map(|m| m.ts), Some(9_000));
+    // Captured a second after the first, but under way for two and a half more.
+    let again = packet(0, 2, 180_000, 0);
+    r.switch(now + 3_500 * MS, RATE, &again);
+    assert_eq!(r.forward(now + 3_500 * MS, &again).map(|m| m.ts), Some(90_000));
+}
+
+#[test]
 fn reports_that_make_no_sense_are_not_believed() {
     let now = crate::test_epoch();
     let mut r = Rewriter::new(1, 0);

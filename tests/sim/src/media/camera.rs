@@ -1,0 +1,127 @@
+//! A camera: its encodings, and which of them the publisher's bandwidth bears.
+
+use super::encoding::{Encoding, FPS, Format};
+use super::rtp::Rtp;
+use super::stamp::Stamp;
+use crate::At;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use std::time::Duration;
+
+/// How a camera is sent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Video {
+    /// VP8, three layers of 150, 500 and 1,700 kbit/s.
+    Simulcast,
+    /// VP9 with three spatial and three temporal layers (L3T3_KEY), 2 Mbit/s.
+    Svc,
+    /// VP8, three layers of 30, 90 and 300 kbit/s: for rooms whose size is the point.
+    Small,
+}
+
+/// Least and full bitrate of a layer.
+#[derive(Clone, Copy, Debug)]
+struct Range {
+    least: u64,
+    full: u64,
+}
+
+const SIMULCAST: [Range; 3] = [
+    Range { least: 50_000, full: 150_000 },
+    Range { least: 200_000, full: 500_000 },
+    Range { least: 700_000, full: 1_700_000 },
+];
+const SMALL: [Range; 3] = [
+    Range { least: 10_000, full: 30_000 },
+    Range { least: 30_000, full: 90_000 },
+    Range { least: 100_000, full: 300_000 },
+];
+const SVC_FULL: u64 = 2_000_000;
+/// From these bitrates on, SVC has one, two and three spatial layers.
+const SVC_LEAST: [u64; 3] = [50_000, 200_000, 600_000];
+
+/// See the module.
+pub struct Camera {
+    video: Video,
+    /// Lowest layer first.
+    pub encodings: Vec<Encoding>,
+    start: At,
+    frames: u32,
+}
+
+impl Camera {
+    /// A camera whose SSRCs begin at `ssrc`; it has no bandwidth yet.
+    pub fn new(video: Video, track: u16, ssrc: u32, start: At, seed: u64) -> Self {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let (format, layers) = match video {
+            Video::Simulcast | Video::Small => (Format::Vp8, 3),
+            Video::Svc => (Format::Vp9Svc, 1),
+        };
+        // Cameras aren't in step with each other.
+        let start = start + Duration::from_micros(rng.random_range(0..33_000));
+        let encodings = (0..layers)
+            .map(|layer| {
+                let rng = ChaCha8Rng::seed_from_u64(rng.random());
+                Encoding::new(format, track, layer, ssrc + u32::from(layer), rng)
+            })
+            .collect();
+        Self { video, encodings, start, frames: 0 }
+    }
+
+    /// When the next picture is due.
+    pub fn due(&self) -> At {
+        self.start + Duration::from_nanos(u64::from(self.frames) * 1_000_000_000 / u64::from(FPS))
+    }
+
+    /// Most that it sends, in bits per second.
+    pub fn full_rate(&self) -> u64 {
+        match self.video {
+            Video::Simulcast => SIMULCAST.iter().map(|range| range.full).sum(),
+            Video::Small => SMALL.iter().map(|range| range.full).sum(),
+            Video::Svc => SVC_FULL,
+        }
+    }
+
+    /// Shares out what the publisher may send: lower layers first, as browsers do.
+    pub fn set_budget(&mut self, mut budget: u64) {
+        let ranges = match self.video {
+            Video::Simulcast => SIMULCAST,
+            Video::Small => SMALL,
+            Video::Svc => {
+                let layers = SVC_LEAST.iter().filter(|least| budget >= **least).count().max(1);
+                self.encodings[0].set_rate(budget.min(SVC_FULL), layers as u8);
+                return;
+            }
+        };
+        for (encoding, range) in self.encodings.iter_mut().zip(ranges) {
+            // What is off comes on only if it can stay.
+            let least = if encoding.is_on() { range.least } else { range.least * 5 / 4 };
+            let rate = if budget >= least { budget.min(range.full) } else { 0 };
+            encoding.set_rate(rate, 1);
+            budget -= rate;
+        }
+    }
+
+    /// The packets of the next picture, of all encodings.
+    pub fn picture(&mut self) -> Vec<(Rtp, Stamp)> {
+        let now = self.due();
+        self.frames += 1;
+        self.encodings.iter_mut().flat_map(|encoding| encoding.picture(now)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn layers_come_and_go_with_the_budget() {
+        let mut camera = Camera::new(Video::Simulcast, 1, 100, At::ZERO, 1);
+        let mut on = |budget| {
+            camera.set_budget(budget);
+            camera.encodings.iter().filter(|encoding| encoding.is_on()).count()
+        };
+        assert_eq!([100_000, 400_000, 900_000, 1_500_000, 1_360_000].map(&mut on), [1, 2, 2, 2, 2]);
+        assert_eq!([1_600_000, 1_400_000, 1_300_000, 3_000_000].map(on), [3, 3, 2, 3]);
+    }
+}

@@ -1,0 +1,101 @@
+//! Calls that must work, told as stories.
+
+use ramai_sfu::params::SubscriptionSettings;
+use ramai_sim::media::camera::Video;
+use ramai_sim::net::{kbit, mbit};
+use ramai_sim::room::{Person, Room};
+use ramai_sim::{At, MS, SECOND};
+
+/// Nothing that must never be was.
+fn no_violations(room: &Room) {
+    let words: Vec<_> = room.oracle.violations().iter().map(|v| format!("{:?} {}", v.at, v.what)).collect();
+    assert!(words.is_empty(), "{words:#?}");
+}
+
+#[test]
+fn two_people_see_and_hear_each_other_over_a_good_line() {
+    let mut room = Room::new(1);
+    room.join("ana", Person::FULL);
+    room.join("ben", Person::FULL);
+    assert!(room.expect_video("ana", "ben", SECOND) && room.expect_video("ben", "ana", SECOND));
+    room.run(10 * SECOND);
+    let now = room.now();
+    let video = room.video("ana", "ben");
+    assert!(video.longest_gap(At::ZERO, now) < 100 * MS, "layers come up without a hitch");
+    assert!((1_500_000.0..1_900_000.0).contains(&video.rate(5 * SECOND, now)));
+    assert_eq!((room.audio("ana", "ben").heard(2 * SECOND, now - SECOND), video.in_time(2 * SECOND, now)), (1.0, 1.0));
+    no_violations(&room);
+}
+
+#[test]
+fn svc_is_shown_in_full() {
+    let mut room = Room::new(2);
+    room.join("ana", Person::FULL.with(Video::Svc));
+    room.join("ben", Person::VIEWER);
+    room.run(6 * SECOND);
+    let video = room.video("ben", "ana");
+    assert!(video.reached(2, At::ZERO).is_some_and(|at| at < 3 * SECOND));
+    assert!(video.longest_gap(At::ZERO, room.now()) < 100 * MS);
+    no_violations(&room);
+}
+
+#[test]
+fn a_small_picture_is_sent_where_a_small_one_is_wanted() {
+    let mut room = Room::new(3);
+    room.join("ana", Person::PRESENTER);
+    room.join("ben", Person::VIEWER);
+    room.run(4 * SECOND);
+    room.wants("ben", "ana", SubscriptionSettings { paused: false, max_spatial: 0 });
+    room.run(3 * SECOND);
+    assert!(room.video("ben", "ana").within(5 * SECOND, room.now()).all(|shown| shown.layer == 0));
+    room.wants("ben", "ana", SubscriptionSettings { paused: true, max_spatial: 0 });
+    room.run(2 * SECOND);
+    assert_eq!(room.video("ben", "ana").within(8 * SECOND, room.now()).count(), 0);
+    room.wants("ben", "ana", SubscriptionSettings::default());
+    let from = room.now();
+    room.run(2 * SECOND);
+    assert!(room.video("ben", "ana").reached(2, from).is_some_and(|at| at < from + SECOND));
+    no_violations(&room);
+}
+
+#[test]
+fn who_left_is_sent_nothing() {
+    let mut room = Room::new(4);
+    for name in ["ana", "ben", "cid"] {
+        room.join(name, Person::FULL);
+    }
+    room.run(3 * SECOND);
+    room.leave("ben");
+    room.run(3 * SECOND);
+    assert!(room.video("cid", "ana").next(5 * SECOND).is_some());
+    no_violations(&room);
+}
+
+#[test]
+fn a_publisher_on_a_poor_uplink_sends_what_it_bears() {
+    let mut room = Room::new(5);
+    room.join("ana", Person::PRESENTER);
+    room.join("ben", Person::VIEWER);
+    room.up("ana").capacity(kbit(900));
+    room.run(20 * SECOND);
+    let settled = |at: At| (5 * SECOND..15 * SECOND).contains(&at);
+    let mut rates = room.published_rates("ana").iter().filter(|(at, _)| settled(*at));
+    assert!(rates.all(|(_, rate)| *rate < mbit(1)), "it backed off, and grows slowly since");
+    let video = room.video("ben", "ana");
+    assert!(video.longest_gap(5 * SECOND, room.now()) < 500 * MS, "{:?}", video.longest_gap(5 * SECOND, room.now()));
+    no_violations(&room);
+}
+
+#[test]
+fn the_same_seed_is_the_same_run() {
+    let trace = |seed| {
+        let mut room = Room::new(seed);
+        room.join("ana", Person::FULL);
+        room.join("ben", Person::FULL.with(Video::Svc));
+        room.down("ben").capacity(kbit(900)).jitter(10 * MS).lose(0.03);
+        room.run(6 * SECOND);
+        room.trace()
+    };
+    assert_eq!(trace(7), trace(7));
+    assert_ne!(trace(7), trace(8));
+}
