@@ -1,6 +1,6 @@
 //! Who wants to be woken when: one enum and one table for all timers of a worker.
 
-use crate::id::{RoomId, TransportId};
+use crate::id::{RoomId, TrackId, TransportId};
 use rustc_hash::FxHashMap;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -13,6 +13,8 @@ pub(crate) enum Timer {
     Peer(TransportId),
     /// A room: who speaks in it.
     Room(RoomId),
+    /// A mirror of another worker's track: key frames to ask for.
+    Mirror(TrackId),
 }
 
 /// The next deadline of each timer. Moving one later is free: it rides on its earlier heap entry, which re-arms itself when it

@@ -1,6 +1,7 @@
 //! What signaling asks, carried out.
 
 use super::peer::Peer;
+use super::link::Link;
 use super::{Publication, Worker};
 use crate::api::Command;
 use crate::id::{RoomId, Ssrc, SubscriptionId, TrackId, TransportId};
@@ -31,6 +32,10 @@ impl Worker {
             Command::CloseTransport { transport } => self.close_transport(now, transport),
             Command::Publish { transport, track, params } => self.publish(transport, track, &params),
             Command::Unpublish { track } => self.unpublish(track),
+            Command::Mirror { track, room, publisher, home, params } => {
+                self.mirror(track, room, publisher, home, &params)
+            }
+            Command::Relay { track, to, on } => self.set_relay(track, to, on),
             Command::MuteTrack { track, muted } => self.tracks.get_mut(&track).map(|publication| {
                 publication.track.set_muted(muted);
                 if let Some(room) = self.rooms.get_mut(&publication.room) {
@@ -122,13 +127,7 @@ impl Worker {
         }
         peer.routes.add(track, params);
         peer.publishing.push(track);
-        let publication = Publication {
-            track: Track::new(track, params),
-            room: peer.room,
-            transport,
-            subscriptions: Vec::new(),
-            cname: format!("ramai-{transport}"),
-        };
+        let publication = Publication::new(Track::new(track, params), peer.room, transport, Link::default());
         self.tracks.insert(track, publication);
         Some(())
     }
@@ -149,6 +148,7 @@ impl Worker {
         if let Some(room) = self.rooms.get_mut(&publication.room) {
             room.speakers.remove(track);
         }
+        self.timers.remove(Timer::Mirror(track));
         Some(())
     }
 

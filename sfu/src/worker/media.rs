@@ -2,7 +2,7 @@
 
 use super::Worker;
 use crate::id::{TrackId, TransportId};
-use crate::rtp::Packet;
+use crate::rtp::{Media, Packet};
 use crate::timers::Timer;
 use bytes::Bytes;
 use std::time::Instant;
@@ -18,6 +18,7 @@ impl Worker {
                 return;
             }
         };
+        self.counters.opened += 1;
         // The one copy of a packet: cache and all subscribers share it.
         let Ok(packet) = Packet::parse(&Bytes::copy_from_slice(plain), peer.transport.extensions()) else {
             self.counters.malformed += 1;
@@ -46,12 +47,19 @@ impl Worker {
             room.speakers.observe(now, route.track, level);
             self.timers.set(Timer::Room(publication.room), room.speakers.poll_timeout());
         }
+        self.relay(route.track, &media);
+        self.forward(now, route.track, &media);
+    }
+
+    /// Offers a packet that was made ready, here or by another worker, to the track's subscriptions on this worker.
+    pub(super) fn forward(&mut self, now: Instant, track: TrackId, media: &Media) {
+        let Some(publication) = self.tracks.get_mut(&track) else { return };
         for subscription in &mut publication.subscriptions {
             let Some(peer) = self.peers.get_mut(&subscription.transport()) else { continue };
             if !peer.transport.is_connected() {
                 continue;
             }
-            if let Some(outgoing) = subscription.handle_packet(now, &media) {
+            if let Some(outgoing) = subscription.handle_packet(now, media) {
                 // Reports ride on packets: a stream that rests needs none.
                 if subscription.poll_timeout().is_some_and(|at| at <= now) {
                     subscription.poll_report(now, &publication.cname, peer.rtcp_buffer());
@@ -79,7 +87,6 @@ impl Worker {
                 publication.track.request_keyframe(layer);
             }
         }
-        let publisher = publication.transport;
-        self.mark(publisher);
+        self.mark_publisher(track);
     }
 }

@@ -2,12 +2,14 @@
 
 mod commands;
 mod feedback;
+mod link;
 mod media;
 mod peer;
 
 use crate::api::{Datagram, DisconnectReason, Event};
 use crate::demux::{Class, Demux};
 use crate::id::{RoomId, SubscriptionId, TrackId, TransportId, WorkerId};
+use crate::link::Outbox;
 use crate::params::DataChannel;
 use crate::publish::Track;
 use crate::speakers::Speakers;
@@ -15,6 +17,7 @@ use crate::subscribe::Subscription;
 use crate::timers::{Timer, Timers};
 use crate::transmit::Batch;
 use crate::transport::{Identity, TransportEvent};
+use link::Link;
 use peer::Peer;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -41,12 +44,20 @@ pub struct Counters {
     pub malformed: u64,
     /// Authentic RTP that belongs to no published track.
     pub unrouted: u64,
+    /// RTP packets that were authenticated and decrypted.
+    pub opened: u64,
     /// RTP packets given to subscribers.
     pub forwarded: u64,
     /// Packets for a subscriber that could not be sealed or had no path.
     pub not_sealed: u64,
     /// Transport-wide feedback and REMB that receivers sent. Nothing acts on it: there is no bandwidth estimation towards them.
     pub bandwidth_feedback: u64,
+    /// Packets handed to other workers, counted for each.
+    pub relayed: u64,
+    /// Packets of other workers' tracks, taken in for subscribers here.
+    pub mirrored: u64,
+    /// What other workers said about tracks that aren't here (any more, or yet).
+    pub stale_envelopes: u64,
     /// Commands about something that was closed already.
     pub stale_commands: u64,
     /// Messages that couldn't be given to signaling or to a data channel.
@@ -57,8 +68,9 @@ pub struct Counters {
 ///
 /// Its owner calls, each turn and with one `now`:
 ///
-/// - `handle_*`: [`handle_command`](Self::handle_command) and [`handle_datagram`](Self::handle_datagram) for all that
-///   waits, then [`handle_timeout`](Self::handle_timeout);
+/// - `handle_*`: [`handle_command`](Self::handle_command), [`handle_envelopes`](Self::handle_envelopes) and
+///   [`handle_datagram`](Self::handle_datagram) for all that waits, then [`handle_timeout`](Self::handle_timeout);
+/// - [`poll_letter`](Self::poll_letter) until `None`, and gives the letters to the other workers;
 /// - [`flush`](Self::flush) once, and sends the batch;
 /// - [`poll_event`](Self::poll_event) until `None`;
 /// - [`poll_timeout`](Self::poll_timeout), and sleeps until then or until there is input.
@@ -79,18 +91,30 @@ pub struct Worker {
     timers: Timers,
     /// Peers with something to send, each once.
     dirty: Vec<TransportId>,
+    /// Mirrors whose home may have to be asked for key frames.
+    asking: Vec<TrackId>,
+    outbox: Outbox,
     events: VecDeque<Event>,
     counters: Counters,
 }
 
-/// A track with those who get it.
+/// A track, at home here or mirrored, with those who get it.
 struct Publication {
     track: Track,
     room: RoomId,
+    /// The publisher's, which may be another worker's.
     transport: TransportId,
     subscriptions: Vec<Subscription>,
     /// Canonical name of the publisher's streams (RFC 3550 section 6.5.1).
     cname: String,
+    link: Link,
+}
+
+impl Publication {
+    fn new(track: Track, room: RoomId, transport: TransportId, link: Link) -> Self {
+        let cname = format!("ramai-{transport}");
+        Self { track, room, transport, subscriptions: Vec::new(), cname, link }
+    }
 }
 
 /// What the media plane knows of a room.
@@ -115,6 +139,8 @@ impl Worker {
             rooms: FxHashMap::default(),
             timers: Timers::default(),
             dirty: Vec::new(),
+            asking: Vec::new(),
+            outbox: Outbox::default(),
             events: VecDeque::new(),
             counters: Counters::default(),
         }
@@ -170,6 +196,7 @@ impl Worker {
                     }
                 }
                 Timer::Room(id) => self.look_at_speakers(now, id),
+                Timer::Mirror(track) => self.asking.push(track),
             }
         }
     }
