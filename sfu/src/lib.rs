@@ -20,7 +20,7 @@ pub mod transport;
 mod worker;
 
 pub use transmit::{Batch, Run};
-pub use worker::{Counters, Worker};
+pub use worker::{Counters, Holdings, Worker};
 
 use std::time::Duration;
 

@@ -259,6 +259,11 @@ impl Track {
         self.layers.get(usize::from(layer))?.cache.get(index)
     }
 
+    /// The newest packet, while it is kept.
+    pub fn newest(&self) -> Option<&Media> {
+        self.layers.iter().max_by_key(|layer| layer.last_media)?.cache.newest()
+    }
+
     /// Takes in a sender report about the media SSRC of `layer`.
     pub fn handle_sender_report(&mut self, now: Instant, layer: u8, report: &SenderReport) {
         if let Some(layer) = self.layers.get_mut(usize::from(layer)) {

@@ -3,7 +3,7 @@
 use super::{Publication, Worker};
 use crate::id::{RoomId, TrackId, TransportId, WorkerId};
 use crate::link::{Envelope, Letter};
-use crate::params::PublishParams;
+use crate::params::{Kind, PublishParams};
 use crate::publish::Track;
 use crate::rtp::Media;
 use crate::timers::Timer;
@@ -61,10 +61,17 @@ impl Worker {
     }
 
     pub(super) fn set_relay(&mut self, track: TrackId, to: WorkerId, on: bool) -> Option<()> {
-        let relays = &mut self.tracks.get_mut(&track)?.link.relays;
-        relays.retain(|worker| *worker != to);
-        if on && to != self.id {
+        let publication = self.tracks.get_mut(&track)?;
+        let relays = &mut publication.link.relays;
+        if !on {
+            relays.retain(|worker| *worker != to);
+        } else if to != self.id && !relays.contains(&to) {
             relays.push(to);
+            // Viewers there can't ask for a key frame before they know which layers there are; a still screen would let them wait
+            // for a second. Audio has nothing to ask for.
+            if let Some(newest) = publication.track.newest().filter(|_| publication.track.kind() == Kind::Video) {
+                self.outbox.push(to, Envelope::Media { track, media: newest.clone() });
+            }
         }
         Some(())
     }

@@ -64,6 +64,19 @@ pub struct Counters {
     pub data_dropped: u64,
 }
 
+/// What a worker holds at one moment.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Holdings {
+    /// Wires, also those that are about to close.
+    pub transports: usize,
+    /// Tracks at home here, and mirrors.
+    pub tracks: usize,
+    /// Tracks sent to somebody, each for each.
+    pub subscriptions: usize,
+    /// Rooms with a wire here.
+    pub rooms: usize,
+}
+
 /// One thread's share of the media plane.
 ///
 /// Its owner calls, each turn and with one `now`:
@@ -154,6 +167,16 @@ impl Worker {
     /// What was dropped and done.
     pub fn counters(&self) -> Counters {
         self.counters
+    }
+
+    /// How much there is at this moment.
+    pub fn holdings(&self) -> Holdings {
+        Holdings {
+            transports: self.peers.len(),
+            tracks: self.tracks.len(),
+            subscriptions: self.subscriptions.len(),
+            rooms: self.rooms.len(),
+        }
     }
 
     /// Takes in one datagram. It is decrypted where it lies.
