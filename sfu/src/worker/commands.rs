@@ -1,7 +1,7 @@
 //! What signaling asks, carried out.
 
-use super::peer::Peer;
 use super::link::Link;
+use super::peer::Peer;
 use super::{Publication, Worker};
 use crate::api::Command;
 use crate::id::{RoomId, Ssrc, SubscriptionId, TrackId, TransportId};

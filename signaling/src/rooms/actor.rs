@@ -7,7 +7,7 @@ use super::ids::Ids;
 use crate::Settings;
 use crate::auth::Claims;
 use crate::error::Refusal;
-use crate::media::{Doors, MediaLink};
+use crate::media::{Media, MediaLink};
 use crate::session::{Dialect, Join, Request};
 use bytes::Bytes;
 use livekit_protocol as proto;
@@ -110,14 +110,14 @@ impl Handle {
 pub fn spawn(settings: Arc<Settings>, media: MediaLink) -> Handle {
     let (inbox, messages) = mpsc::channel(INBOX);
     let rooms = Rooms::new(settings, Ids::from_os(), media.workers.len());
-    let actor = Actor { rooms, doors: Doors::new(media.workers), outboxes: HashMap::new(), farewell: None };
+    let actor = Actor { rooms, media: Media::new(media.workers), outboxes: HashMap::new(), farewell: None };
     tokio::spawn(actor.run(messages, media.events));
     Handle { inbox, conns: Arc::new(AtomicU64::new(1)) }
 }
 
 struct Actor {
     rooms: Rooms,
-    doors: Doors,
+    media: Media,
     outboxes: HashMap<ConnId, mpsc::Sender<Outbound>>,
     farewell: Option<(oneshot::Sender<()>, Instant)>,
 }
@@ -134,13 +134,16 @@ impl Actor {
                     None => return,
                 },
                 event = events.recv(), if media => match event {
-                    Some((_, event)) => self.rooms.handle_event(Instant::now(), event),
+                    Some((worker, event)) => {
+                        self.media.note(&event);
+                        self.rooms.handle_event(Instant::now(), worker, event);
+                    }
                     None => media = false,
                 },
                 _ = tick.tick() => self.rooms.tick(Instant::now()),
             }
             self.perform();
-            self.doors.flush();
+            self.media.flush();
             let over = |at: &Instant| self.outboxes.is_empty() || Instant::now() >= *at;
             if self.farewell.as_ref().is_some_and(|(_, at)| over(at))
                 && let Some((done, _)) = self.farewell.take()
@@ -192,7 +195,8 @@ impl Actor {
             }
             for effect in effects {
                 match effect {
-                    Effect::Command(worker, command) => self.doors.send(worker, command),
+                    Effect::Attach(worker, command) => self.media.attach(worker, command),
+                    Effect::Command(command) => self.media.command(command),
                     Effect::Close(conn) => self.push(conn, Outbound::Close),
                     Effect::Notice(conns, notice) => {
                         let frame = encode(*notice);
