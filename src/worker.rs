@@ -1,6 +1,10 @@
 //! One media thread: its socket, its share of the media plane, and the loop that turns packets, commands and deadlines into
 //! packets and events.
 
+mod post;
+
+pub use post::{Inbox, Post, Slot, inbox};
+
 use crate::udp::{UdpSocket, Waker};
 use ramai_sfu::api::{Command, Datagram, Event};
 use ramai_sfu::id::WorkerId;
@@ -17,6 +21,8 @@ use tokio::sync::{Notify, mpsc};
 const COMMAND_QUEUE: usize = 8192;
 /// Commands taken in one turn, so that a join storm doesn't hold up media.
 const COMMANDS_PER_TURN: usize = 64;
+/// Other workers' packets taken in one turn, at least, so that they don't hold up our own: as many as from the socket.
+const ENVELOPES_PER_TURN: usize = 512;
 /// The longest sleep: a bound on how late anything could be noticed, were a wake-up ever lost.
 const LONGEST_SLEEP: Duration = Duration::from_millis(500);
 
@@ -60,6 +66,7 @@ impl WorkerHandle {
         id: WorkerId,
         worker: Worker,
         socket: UdpSocket,
+        (inbox, post): (Inbox, Post),
         events: mpsc::Sender<(WorkerId, Event)>,
         ended: Arc<Notify>,
     ) -> io::Result<Self> {
@@ -70,7 +77,8 @@ impl WorkerHandle {
             let stop = stop.clone();
             move || {
                 let _ended = Ended(ended);
-                Loop { id, worker, socket, queue, events, stop, batch: Batch::default() }.run();
+                let batch = Batch::default();
+                Loop { id, worker, socket, queue, inbox, post, events, stop, batch }.run();
             }
         })?;
         Ok(Self { commands, waker, stop, thread })
@@ -105,6 +113,8 @@ struct Loop {
     worker: Worker,
     socket: UdpSocket,
     queue: Receiver<Command>,
+    inbox: Inbox,
+    post: Post,
     events: mpsc::Sender<(WorkerId, Event)>,
     stop: Arc<AtomicBool>,
     batch: Batch,
@@ -124,12 +134,15 @@ impl Loop {
             let stopping = self.stop.load(Ordering::Acquire);
             let now = Instant::now();
             more = self.take_commands(now);
+            more |= self.take_letters(now);
             let worker = &mut self.worker;
             match self.socket.recv(|path, payload| worker.handle_datagram(now, Datagram { path, payload })) {
                 Ok(received) => more |= received > 0,
                 Err(error) => tracing::warn!(%error, "receiving packets failed"),
             }
             self.worker.handle_timeout(now);
+            // Before our own packets are sealed, so that the others begin meanwhile.
+            self.give_letters(now);
             if stopping {
                 self.worker.close(now);
             }
@@ -140,6 +153,8 @@ impl Loop {
             }
             self.give_events();
             if stopping {
+                let (counters, dropped) = (self.worker.counters(), self.post.dropped());
+                tracing::info!(?counters, relays_dropped = dropped, "media worker ends");
                 return;
             }
         }
@@ -147,8 +162,9 @@ impl Loop {
 
     fn sleep(&self) -> Duration {
         let until = self.worker.poll_timeout().map_or(LONGEST_SLEEP, |at| at.saturating_duration_since(Instant::now()));
-        // Events that found the channel full are tried again soon: nobody wakes us when there is room.
-        let bound = if self.worker.has_events() { Duration::from_millis(5) } else { LONGEST_SLEEP };
+        // What found a queue full is tried again soon: nobody wakes us when there is room.
+        let bound =
+            if self.worker.has_events() || self.post.is_waiting() { Duration::from_millis(5) } else { LONGEST_SLEEP };
         until.min(bound)
     }
 
@@ -161,6 +177,26 @@ impl Loop {
             }
         }
         true
+    }
+
+    /// Takes about a bounded number of other workers' envelopes; true if more may wait.
+    fn take_letters(&mut self, now: Instant) -> bool {
+        let mut taken = 0;
+        while let Some(envelopes) = self.inbox.take() {
+            taken += envelopes.len();
+            self.worker.handle_envelopes(now, envelopes);
+            if taken >= ENVELOPES_PER_TURN {
+                return true;
+            }
+        }
+        false
+    }
+
+    fn give_letters(&mut self, now: Instant) {
+        self.post.retry();
+        while let Some(letter) = self.worker.poll_letter(now) {
+            self.post.send(letter);
+        }
     }
 
     fn give_events(&mut self) {
