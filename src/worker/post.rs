@@ -127,7 +127,8 @@ mod tests {
     use crate::udp::UdpSocket;
     use ramai_sfu::id::{Ssrc, TrackId, WorkerId};
     use ramai_sfu::params::{Codec, Format};
-    use ramai_sfu::rtp::{FrameMeta, LayerSet, Media, Picture};
+    use ramai_sfu::rtp::picture::Picture;
+    use ramai_sfu::rtp::{FrameMeta, LayerSet, Media};
     use std::net::Ipv4Addr;
     use std::time::{Duration, Instant};
 
