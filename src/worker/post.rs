@@ -181,6 +181,26 @@ mod tests {
     }
 
     #[test]
+    fn no_letter_is_slept_over_however_wakes_and_sleeps_meet() {
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+        let (inbox, slot) = inbox(socket.waker());
+        let writers: Vec<_> = (0..2)
+            .map(|_| {
+                let mut post = Post::new(vec![slot.clone()]);
+                std::thread::spawn(move || (0..2000).for_each(|_| post.send(letter(vec![WISH]))))
+            })
+            .collect();
+        let mut arrived = 0;
+        while arrived < 4000 {
+            let before = Instant::now();
+            socket.wait(Some(Duration::from_secs(20))).unwrap();
+            assert!(before.elapsed() < Duration::from_secs(15), "{arrived} arrived, and then nobody woke us");
+            arrived += std::iter::from_fn(|| inbox.take()).count();
+        }
+        writers.into_iter().for_each(|writer| writer.join().unwrap());
+    }
+
+    #[test]
     fn a_reader_that_is_behind_misses_packets_but_no_wish() {
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
         let (inbox, slot) = inbox(socket.waker());
