@@ -64,8 +64,10 @@ def run(options, workers):
     finally:
         server.terminate()
         server.wait()
-    everybody = max(joined for _, joined, _, _ in steady)
+    everybody = max((joined for _, joined, _, _ in steady), default=0)
     steady = [sample for sample in steady if sample[1] == everybody][SETTLE:-1]
+    if len(steady) < 2:
+        sys.exit("too short: all were in for too few seconds (--duration)")
     (begin, _, _, before), (end, _, _, after) = steady[0], steady[-1]
     rate = statistics.mean(packets for _, _, packets, _ in steady[1:])
     return rate, {name: (after[name] - before[name]) / (end - begin) for name in sorted(after)}

@@ -7,7 +7,6 @@ use crate::params::{Kind, PublishParams};
 use crate::publish::Track;
 use crate::rtp::Media;
 use crate::timers::Timer;
-use bytes::Bytes;
 use smallvec::SmallVec;
 use std::time::Instant;
 
@@ -85,10 +84,9 @@ impl Worker {
         }
     }
 
-    fn handle_mirrored(&mut self, now: Instant, track: TrackId, mut media: Media) -> Option<()> {
+    fn handle_mirrored(&mut self, now: Instant, track: TrackId, media: Media) -> Option<()> {
         let publication = self.tracks.get_mut(&track).filter(|publication| publication.link.home.is_some())?;
         self.counters.mirrored += 1;
-        own(&mut media);
         publication.track.handle_ready(now, media.clone());
         self.forward(now, track, &media);
         self.ask_home(now, track);
@@ -121,11 +119,4 @@ impl Worker {
         }
         self.timers.set(Timer::Mirror(track), publication.track.requests_due(now));
     }
-}
-
-/// Gives a packet memory of its own: all of a worker's subscribers count their use of it, and counting in memory that another
-/// core counts in as well costs more than one copy.
-fn own(media: &mut Media) {
-    media.payload = Bytes::copy_from_slice(&media.payload);
-    media.dependency_descriptor = media.dependency_descriptor.as_deref().map(Bytes::copy_from_slice);
 }
