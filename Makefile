@@ -3,11 +3,11 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: bench-hot-path bench-rivals bench-workers help setup demo build run test test-rust test-demo test-browser fuzz bench fmt lint deny clean
+.PHONY: bench-hot-path bench-rivals bench-workers help setup demo build run test test-rust test-demo test-bench test-browser fuzz bench fmt lint deny clean
 
 # How long each fuzz target runs in `make test`, in seconds.
 FUZZ_SECONDS ?= 20
-# Flags for the server of `make run`, for example ARGS="--port 9000".
+# Flags for the server of `make run`, for example ARGS="--port 9000", or for the measurement of `make bench`, for example ARGS=--quick.
 ARGS ?=
 
 NPM_CI = npm ci --no-audit --no-fund --loglevel=error
@@ -32,7 +32,7 @@ run: setup build ## Build all and start a server for this machine: open http://l
 	@exec "$${CARGO_TARGET_DIR:-target}/release/ramai" --dev $(ARGS)
 
 test: ## Run all tests; installs the browsers where they are absent.
-	@for part in test-rust test-demo fuzz test-browser; do \
+	@for part in test-rust test-demo test-bench fuzz test-browser; do \
 		start=$$SECONDS; \
 		$(MAKE) --no-print-directory $$part; \
 		echo "time: $$part took $$((SECONDS - start)) s"; \
@@ -44,6 +44,9 @@ test-rust: demo ## Test the server.
 test-demo: web-demo/node_modules/.installed ## Test the demo page's parts.
 	cd web-demo && npm test
 
+test-bench: ## Test what turns measurements into docs/CAPACITY.md.
+	python3 -m unittest discover --quiet -s benches/side-by-side
+
 fuzz: ## Feed the parsers random packets for a short while.
 	scripts/fuzz.sh $(FUZZ_SECONDS)
 
@@ -54,7 +57,7 @@ test-browser: demo tests/browser/node_modules/.installed ## Test calls between r
 	cd tests/browser && target="$${CARGO_TARGET_DIR:-$(CURDIR)/target}" && \
 		RAMAI_BIN="$$target/debug/ramai" RAMAI_LOAD_BIN="$$target/debug/ramai-load" npm test
 
-bench: bench-hot-path bench-rivals ## Measure: the hot path, then the same load on Ramai and on Janus.
+bench: bench-hot-path bench-rivals ## Measure all: about an hour on an idle machine; ARGS=--quick takes minutes.
 
 bench-hot-path: ## Time the hot path, and count its instructions.
 	cargo bench --locked --workspace
@@ -64,6 +67,7 @@ bench-workers: ## One large room on one media worker and on two.
 	cargo build --locked --release -p ramai -p ramai-load
 	benches/workers/run.py $(ARGS)
 
+# ARGS='--only broadcast,ceiling' measures these sections anew and leaves the others; see benches/side-by-side/run.py --help.
 bench-rivals: ## Put the same load on Ramai and on Janus (Debian's package, installed here); writes docs/CAPACITY.md.
 	scripts/setup-janus.sh
 	$(MAKE) --no-print-directory build

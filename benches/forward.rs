@@ -99,7 +99,7 @@ fn write(c: &mut Criterion) {
 fn forward(c: &mut Criterion) {
     let mut group = c.benchmark_group("forward");
     group.sample_size(20);
-    for subscribers in [10, 100, 500] {
+    for subscribers in [10, 100, 500, 1_000] {
         let mut plane = Plane::new(subscribers + 1);
         assert!(plane.connect());
         plane.publish(Codec::Opus);

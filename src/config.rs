@@ -20,7 +20,7 @@ use key::{Key, Kind};
 use layers::Layers;
 use serde::Deserialize;
 use std::ffi::OsString;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
 /// Writes the struct and the table of its keys from one list: `/// doc`, `name: type = Kind, "default", dev "default with dev";`
@@ -81,6 +81,9 @@ keys! {
     demo_tokens: bool = Bool, "false", dev "true";
     /// How many participants one room takes; 0 means no limit.
     max_participants: u32 = Integer, "1000";
+    /// Addresses with port on which metrics for Prometheus are served, at `/metrics`: `127.0.0.1:9464`. Empty means nowhere, but
+    /// with `dev` beside everything else. They tell who talks how much: keep them from the public.
+    metrics_bind: Vec<SocketAddr> = List, "";
     /// What is logged, to standard error: a level (error, warn, info, debug, trace) or a list of `target=level`.
     log: String = Text, "info";
     /// How it is logged: `text` or `json`, one object a line.

@@ -3,6 +3,8 @@
 
 mod config;
 mod http;
+mod load;
+mod metrics;
 mod node;
 mod telemetry;
 mod udp;

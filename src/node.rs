@@ -1,6 +1,7 @@
 //! One node: brings up sockets, media threads and signaling, and takes them down in the order that lets clients know.
 
 use crate::config::Config;
+use crate::metrics::{Board, Metrics};
 use crate::udp::UdpSocket;
 use crate::worker::{Inbox, Post, Slot, WorkerHandle, inbox};
 use ramai_sfu::Worker;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::task::JoinSet;
 
 /// Events that may wait for signaling; a worker keeps its own while this is full.
 const EVENT_QUEUE: usize = 8192;
@@ -57,7 +59,7 @@ async fn serve(config: &Config) -> Result<(), NodeError> {
 
     let identity = Identity::generate()?;
     let ended = Arc::new(Notify::new());
-    let (workers, candidates, media) = start_media(config, &identity, &ended)?;
+    let Media { workers, boards, candidates, link } = start_media(config, &identity, &ended)?;
     tracing::info!(candidates = ?candidates.concat(), workers = workers.len(), "media is ready");
 
     let keys = config.keys.iter().map(|(key, secret)| (key.to_owned(), secret.expose().to_owned())).collect();
@@ -67,11 +69,17 @@ async fn serve(config: &Config) -> Result<(), NodeError> {
         worker_streams: config.worker_streams as usize,
         ..Settings::new(keys, candidates, identity.fingerprint())
     };
-    let signaling = ramai_signaling::start(settings, media, assets(config.demo));
+    let signaling = ramai_signaling::start(settings, link, assets(config.demo));
+    let metrics = Metrics { boards, signaling: signaling.counts() };
+    let metrics_servers = serve_metrics(config, &metrics).await?;
     tracing::info!(address = %http, "ready: {}", url(http));
 
     let (close, closed) = oneshot::channel::<()>();
-    let router = signaling.router();
+    let mut router = signaling.router();
+    if config.dev {
+        // This machine alone can ask.
+        router = router.merge(metrics.router());
+    }
     let server = tokio::spawn(async move {
         // A dropped sender means the same: stop.
         crate::http::serve(listener, router, async { closed.await.unwrap_or_default() }).await;
@@ -85,6 +93,7 @@ async fn serve(config: &Config) -> Result<(), NodeError> {
     tracing::info!("stopping: telling clients");
     signaling.shutdown().await;
     drop(close);
+    drop(metrics_servers);
     if server.await.is_err() {
         tracing::error!("the HTTP server panicked");
     }
@@ -95,7 +104,25 @@ async fn serve(config: &Config) -> Result<(), NodeError> {
     outcome
 }
 
-type Media = (Vec<WorkerHandle>, Vec<Vec<SocketAddr>>, MediaLink);
+/// Serves the metrics where the configuration says, until the handles are dropped.
+async fn serve_metrics(config: &Config, metrics: &Metrics) -> Result<JoinSet<()>, NodeError> {
+    let mut servers = JoinSet::new();
+    for address in &config.metrics_bind {
+        let bound = TcpListener::bind(address).await.and_then(|listener| Ok((listener.local_addr()?, listener)));
+        let (address, listener) = bound.map_err(|e| NodeError::Bind(*address, "metrics, key metrics_bind", e))?;
+        tracing::info!(%address, "metrics are served at /metrics");
+        servers.spawn(crate::http::serve(listener, metrics.clone().router(), std::future::pending()));
+    }
+    Ok(servers)
+}
+
+/// The media threads, and what others need to deal with them.
+struct Media {
+    workers: Vec<WorkerHandle>,
+    boards: Arc<[Arc<Board>]>,
+    candidates: Vec<Vec<SocketAddr>>,
+    link: MediaLink,
+}
 
 fn start_media(config: &Config, identity: &Identity, ended: &Arc<Notify>) -> Result<Media, NodeError> {
     let ips = config.node_ips().map_err(NodeError::Address)?;
@@ -103,6 +130,7 @@ fn start_media(config: &Config, identity: &Identity, ended: &Arc<Notify>) -> Res
     let mut sockets: Vec<(UdpSocket, Inbox)> = Vec::new();
     let mut slots: Vec<Slot> = Vec::new();
     let mut candidates = Vec::new();
+    let mut boards = Vec::new();
     for index in 0..config.worker_count() {
         let port = if config.udp_base_port == 0 { 0 } else { config.udp_base_port.saturating_add(index) };
         let address = SocketAddr::new(config.udp_bind, port);
@@ -118,9 +146,11 @@ fn start_media(config: &Config, identity: &Identity, ended: &Arc<Notify>) -> Res
     for (index, (socket, inbox)) in (0..).zip(sockets) {
         let id = WorkerId(index);
         let worker = Worker::new(std::time::Instant::now(), id, identity.clone(), rand::random());
-        let handle =
-            WorkerHandle::start(id, worker, socket, (inbox, Post::new(slots.clone())), events.clone(), ended.clone())
-                .map_err(|e| NodeError::System("cannot start a media thread", e))?;
+        let board = Arc::new(Board::default());
+        boards.push(board.clone());
+        let post = (inbox, Post::new(slots.clone()));
+        let handle = WorkerHandle::start(id, worker, socket, post, events.clone(), board, ended.clone())
+            .map_err(|e| NodeError::System("cannot start a media thread", e))?;
         handles.push(handle);
     }
     let doors = handles
@@ -130,7 +160,8 @@ fn start_media(config: &Config, identity: &Identity, ended: &Arc<Notify>) -> Res
             Arc::new(move |command| sender.send(command)) as Door
         })
         .collect();
-    Ok((handles, candidates, MediaLink { workers: doors, events: from_workers }))
+    let link = MediaLink { workers: doors, events: from_workers };
+    Ok(Media { workers: handles, boards: boards.into(), candidates, link })
 }
 
 /// The demo page out of the binary, or nothing at all.

@@ -7,6 +7,7 @@
 compile_error!("Ramai's sockets need Linux (recvmmsg, sendmmsg, UDP_SEGMENT)");
 
 mod message;
+mod overflow;
 #[allow(unsafe_code)] // The system calls; every other file is free of it.
 mod syscall;
 mod waker;
@@ -14,6 +15,7 @@ mod waker;
 pub use waker::Waker;
 
 use message::{Address, Control, Received};
+use overflow::Overflow;
 use ramai_sfu::Batch;
 use ramai_sfu::api::Path;
 use socket2::{Domain, Protocol, Socket, Type};
@@ -26,8 +28,6 @@ use syscall::Inbox;
 
 /// Socket buffers asked for: 50 ms of a gigabit. The kernel gives less where `net.core.rmem_max` or `wmem_max` says so.
 const SOCKET_BUFFER: usize = 6 * 1024 * 1024;
-/// Datagrams taken by one [`UdpSocket::recv`]: enough to make long runs on the way out, few enough that the answers don't wait.
-const RECV_LIMIT: usize = 512;
 /// How long one batch may wait for room in the socket's buffer, all its messages together. Longer would hold up what comes in.
 const SEND_PATIENCE: Duration = Duration::from_millis(2);
 
@@ -42,6 +42,19 @@ pub struct SendReport {
     pub wouldblock: u64,
 }
 
+/// What went through a socket and what didn't, in datagrams. All only grow.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Counters {
+    /// Came in.
+    pub received: u64,
+    /// Of these, dropped since they were longer than any that we take.
+    pub truncated: u64,
+    /// Lost before we could take them: the kernel had no room for them. It tells with the next that comes.
+    pub overflowed: u64,
+    /// Given to be sent.
+    pub out: SendReport,
+}
+
 /// A bound socket with its buffers.
 #[derive(Debug)]
 pub struct UdpSocket {
@@ -54,6 +67,7 @@ pub struct UdpSocket {
     received: u64,
     /// Of these, dropped since they were longer than any that we take.
     truncated: u64,
+    overflow: Overflow,
     /// What became of all batches.
     total: SendReport,
     waker: Waker,
@@ -111,6 +125,9 @@ impl UdpSocket {
         if any {
             syscall::report_local_address(inner.as_fd(), local.is_ipv6())?;
         }
+        if let Err(error) = syscall::report_overflow(inner.as_fd()) {
+            tracing::info!(%error, "this kernel doesn't tell which packets it drops");
+        }
         let gso = syscall::supports_gso(inner.as_fd());
         let (recv_buffer, send_buffer) = (inner.recv_buffer_size()?, inner.send_buffer_size()?);
         tracing::debug!(%local, gso, recv_buffer, send_buffer, "media socket bound");
@@ -121,6 +138,7 @@ impl UdpSocket {
             gso,
             received: 0,
             truncated: 0,
+            overflow: Overflow::default(),
             total: SendReport::default(),
             waker: Waker::new()?,
             inbox: Inbox::default(),
@@ -151,14 +169,14 @@ impl UdpSocket {
         Ok(())
     }
 
-    /// Hands over the datagrams that wait, up to a limit, in the order of their arrival, and tells how many there were (dropped
+    /// Hands over the datagrams that wait, up to `limit` or a few more, in the order of their arrival, and tells how many there were (dropped
     /// ones too). Zero means that none waits.
     ///
     /// # Errors
     /// The socket is broken; nothing that a peer does leads here.
-    pub fn recv(&mut self, mut f: impl FnMut(Path, &mut [u8])) -> io::Result<usize> {
+    pub fn recv(&mut self, limit: usize, mut f: impl FnMut(Path, &mut [u8])) -> io::Result<usize> {
         let mut total = 0;
-        while total < RECV_LIMIT {
+        while total < limit {
             let count = match self.inbox.receive(self.inner.as_fd()) {
                 Ok(count) => count,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
@@ -171,6 +189,9 @@ impl UdpSocket {
             };
             total += count;
             self.received += count as u64;
+            if let Some(counter) = self.inbox.overflow(count) {
+                self.overflow.saw(Instant::now(), counter);
+            }
             for Received { remote, local, payload, truncated } in self.inbox.received(count) {
                 match remote {
                     Some(remote) if !truncated => f(Path { remote, local: local.filter(|_| self.any) }, payload),
@@ -182,6 +203,30 @@ impl UdpSocket {
             }
         }
         Ok(total)
+    }
+
+    /// Bytes that wait to be received, with the kernel's own about them.
+    pub fn waiting(&self) -> u64 {
+        syscall::waiting(self.inner.as_fd())
+    }
+
+    /// What went through so far.
+    pub fn counters(&self) -> Counters {
+        let (received, truncated, overflowed) = (self.received, self.truncated, self.overflow.total());
+        Counters { received, truncated, overflowed, out: self.total }
+    }
+
+    /// Tells of a burst of losses that is over, or has lasted long. To be called now and then, also while nothing comes.
+    pub fn tell_overflow(&mut self, now: Instant) {
+        if let Some(burst) = self.overflow.poll(now) {
+            tracing::warn!(
+                lost = burst.lost,
+                total = self.overflow.total(),
+                within = ?burst.to.saturating_duration_since(burst.from),
+                buffer = ?self.inner.recv_buffer_size().ok(),
+                "packets were lost: the socket's receive buffer was full"
+            );
+        }
     }
 
     /// Sends a batch. What can't be sent is dropped and counted: media that is late is worth nothing, and its peers repair it as
@@ -265,9 +310,9 @@ impl UdpSocket {
 impl Drop for UdpSocket {
     /// Tells what went through: where packets are missing, this says whether they were lost here.
     fn drop(&mut self) {
-        let SendReport { sent, dropped, wouldblock } = self.total;
-        let (local, received, truncated) = (self.local, self.received, self.truncated);
-        tracing::info!(%local, received, truncated, sent, dropped, wouldblock, "media socket closed");
+        let Counters { received, truncated, overflowed, out: SendReport { sent, dropped, wouldblock } } =
+            self.counters();
+        tracing::info!(local = %self.local, received, truncated, overflowed, sent, dropped, wouldblock, "media socket closed");
     }
 }
 

@@ -5,6 +5,8 @@ mod post;
 
 pub use post::{Inbox, Post, Slot, inbox};
 
+use crate::load::Meter;
+use crate::metrics::{Board, Reading};
 use crate::udp::{UdpSocket, Waker};
 use ramai_sfu::api::{Command, Datagram, Event};
 use ramai_sfu::id::WorkerId;
@@ -68,6 +70,7 @@ impl WorkerHandle {
         socket: UdpSocket,
         (inbox, post): (Inbox, Post),
         events: mpsc::Sender<(WorkerId, Event)>,
+        board: Arc<Board>,
         ended: Arc<Notify>,
     ) -> io::Result<Self> {
         let (commands, queue) = sync_channel(COMMAND_QUEUE);
@@ -77,8 +80,8 @@ impl WorkerHandle {
             let stop = stop.clone();
             move || {
                 let _ended = Ended(ended);
-                let batch = Batch::default();
-                Loop { id, worker, socket, queue, inbox, post, events, stop, batch }.run();
+                let (batch, meter) = (Batch::default(), Meter::new(Instant::now()));
+                Loop { id, worker, socket, queue, inbox, post, events, stop, batch, meter, board }.run();
             }
         })?;
         Ok(Self { commands, waker, stop, thread })
@@ -118,6 +121,8 @@ struct Loop {
     events: mpsc::Sender<(WorkerId, Event)>,
     stop: Arc<AtomicBool>,
     batch: Batch,
+    meter: Meter,
+    board: Arc<Board>,
 }
 
 impl Loop {
@@ -127,17 +132,25 @@ impl Loop {
         let mut more = false;
         loop {
             let sleep = if more { Duration::ZERO } else { self.sleep() };
+            let due = self.worker.poll_timeout();
+            self.meter.sleep(Instant::now());
             if let Err(error) = self.socket.wait(Some(sleep)) {
                 tracing::error!(%error, "waiting for packets failed; the worker stops");
                 return;
             }
             let stopping = self.stop.load(Ordering::Acquire);
             let now = Instant::now();
+            self.meter.wake(now, !sleep.is_zero(), due);
+            self.measure(now);
             more = self.take_commands(now);
             more |= self.take_letters(now);
             let worker = &mut self.worker;
-            match self.socket.recv(|path, payload| worker.handle_datagram(now, Datagram { path, payload })) {
-                Ok(received) => more |= received > 0,
+            let limit = self.meter.limit();
+            match self.socket.recv(limit, |path, payload| worker.handle_datagram(now, Datagram { path, payload })) {
+                Ok(received) => {
+                    more |= received > 0;
+                    self.meter.took(received >= limit);
+                }
                 Err(error) => tracing::warn!(%error, "receiving packets failed"),
             }
             self.worker.handle_timeout(now);
@@ -158,6 +171,25 @@ impl Loop {
                 return;
             }
         }
+    }
+
+    /// Ten times a second: how it goes, for the plane to decide on overload and for whoever reads the metrics.
+    fn measure(&mut self, now: Instant) {
+        if !self.meter.is_due(now) {
+            return;
+        }
+        let socket = self.socket.counters();
+        let lost = socket.overflowed + socket.out.wouldblock;
+        let load = self.meter.sample(now, self.socket.waiting(), lost);
+        self.worker.handle_load(now, load);
+        self.socket.tell_overflow(now);
+        self.board.post(&Reading {
+            worker: &self.worker,
+            socket,
+            load,
+            relays_dropped: self.post.dropped(),
+            busy: self.meter.busy(),
+        });
     }
 
     fn sleep(&self) -> Duration {

@@ -41,6 +41,7 @@ fuzz_target!(|input: &[u8]| {
 
 fn publication() -> PublishParams {
     PublishParams {
+        screen: false,
         kind: Kind::Video,
         mid: Token::new("0").expect("a mid"),
         payloads: vec![PayloadParams {

@@ -155,7 +155,8 @@ pub enum Event {
         /// Which.
         track: TrackId,
     },
-    /// Who speaks in a room changed. The list is whole and loudest first; it is empty when all are silent.
+    /// Who speaks in a room changed, among those who publish on this worker. The list is whole and loudest first; it is empty when
+    /// all are silent.
     Speakers {
         /// Which room.
         room: RoomId,

@@ -9,6 +9,7 @@ pub mod congestion;
 pub mod demux;
 pub mod id;
 pub mod link;
+pub mod overload;
 pub mod params;
 pub mod publish;
 pub mod rtp;
@@ -20,7 +21,7 @@ pub mod transport;
 mod worker;
 
 pub use transmit::{Batch, Run};
-pub use worker::{Counters, Holdings, Worker};
+pub use worker::{Counters, Sizes, Worker};
 
 use std::time::Duration;
 

@@ -243,6 +243,8 @@ pub struct LayerParams {
 pub struct PublishParams {
     /// Audio or video.
     pub kind: Kind,
+    /// Video of a screen: when not all can be sent, cameras go first.
+    pub screen: bool,
     /// The media section it comes in on.
     pub mid: Mid,
     /// The codecs the publisher may send, in order of preference.

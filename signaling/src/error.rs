@@ -96,6 +96,33 @@ impl Refusal {
     }
 }
 
+impl Refusal {
+    /// One word for counting.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Refusal::NoToken => "no_token",
+            Refusal::TokenUnreadable => "token_unreadable",
+            Refusal::UnknownKey => "unknown_key",
+            Refusal::WrongSignature => "wrong_signature",
+            Refusal::TokenExpired => "token_expired",
+            Refusal::TokenNotYetValid => "token_not_yet_valid",
+            Refusal::NoIdentity => "no_identity",
+            Refusal::NoJoinGrant => "no_join_grant",
+            Refusal::WrongRoom => "wrong_room",
+            Refusal::NotGranted(_) => "not_granted",
+            Refusal::NotYours => "not_yours",
+            Refusal::NoSession => "no_session",
+            Refusal::NothingToWatch(_) => "nothing_to_watch",
+            Refusal::NotSdp => "not_sdp",
+            Refusal::Sdp(_) => "bad_sdp",
+            Refusal::UnusableOffer(_) => "unusable_offer",
+            Refusal::RoomFull => "room_full",
+            Refusal::BadRequest(_) => "bad_request",
+            Refusal::ShuttingDown => "shutting_down",
+        }
+    }
+}
+
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         tracing::info!(reason = %self, status = self.status().as_u16(), "refused");
@@ -108,6 +135,8 @@ impl IntoResponse for Refusal {
         if matches!(self, Refusal::ShuttingDown | Refusal::NothingToWatch(_)) {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_SECS));
         }
+        // For the layer that counts.
+        response.extensions_mut().insert(self);
         response
     }
 }

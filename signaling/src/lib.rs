@@ -10,6 +10,7 @@
 mod adapter;
 mod assets;
 mod auth;
+mod counts;
 mod error;
 mod media;
 mod negotiate;
@@ -18,6 +19,7 @@ mod session;
 
 pub use assets::{Asset, Assets};
 pub use auth::{Claims, Grants, mint};
+pub use counts::{Counts, Snapshot};
 pub use error::Refusal;
 pub use media::{Door, MediaLink};
 /// What offers and answers are read with; public for the fuzz targets.
@@ -100,6 +102,11 @@ impl Signaling {
     /// Every HTTP and WebSocket route.
     pub fn router(&self) -> axum::Router {
         adapter::router(self.state.clone())
+    }
+
+    /// What is counted, now and later.
+    pub fn counts(&self) -> Arc<Counts> {
+        self.state.rooms.counts.clone()
     }
 
     /// Tells all clients that the server goes (they will reconnect), closes their sockets and ends when that is on its way.

@@ -9,8 +9,8 @@ const ADDRESS: usize = 28;
 const ADDRESS_V4: usize = 16;
 /// `cmsg_len`, `cmsg_level`, `cmsg_type`.
 const HEADER: usize = size_of::<usize>() + 8;
-/// Room for an `in6_pktinfo` (20 bytes) and a segment length (2 bytes), each with its header, padded.
-const CONTROL: usize = padded(HEADER + 20) + padded(HEADER + 2);
+/// Room for an `in6_pktinfo` (20 bytes), and a segment length (2 bytes) or a drop count (4 bytes), each with its header, padded.
+const CONTROL: usize = padded(HEADER + 20) + padded(HEADER + 4);
 /// The payload of `UDP_SEGMENT`, from Linux' `uapi/linux/udp.h`.
 pub const UDP_SEGMENT: libc::c_int = 103;
 
@@ -118,19 +118,35 @@ impl Control {
 
     /// The address of ours that a datagram came to.
     pub fn local(&self) -> Option<IpAddr> {
+        self.find(|level, kind, data| match (level, kind) {
+            // The second field, not the third: the third is a group's address for multicast, the second always ours.
+            (libc::IPPROTO_IP, libc::IP_PKTINFO) => Some(Ipv4Addr::from(take::<4>(data, 4)?).into()),
+            (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => Some(Ipv6Addr::from(take::<16>(data, 0)?).into()),
+            _ => None,
+        })
+    }
+
+    /// How many datagrams the socket had lost for want of room when this one came, modulo 2³². The kernel doesn't say zero.
+    pub fn overflow(&self) -> Option<u32> {
+        self.find(|level, kind, data| match (level, kind) {
+            (libc::SOL_SOCKET, libc::SO_RXQ_OVFL) => Some(u32::from_ne_bytes(take(data, 0)?)),
+            _ => None,
+        })
+    }
+
+    /// The first message that `read` can make something of.
+    fn find<T>(&self, read: impl Fn(libc::c_int, libc::c_int, &[u8]) -> Option<T>) -> Option<T> {
         let mut rest = self.bytes.get(..self.len)?;
         while rest.len() >= HEADER {
             let word = size_of::<usize>();
             let len = usize::from_ne_bytes(take(rest, 0)?);
             let level = libc::c_int::from_ne_bytes(take(rest, word)?);
             let kind = libc::c_int::from_ne_bytes(take(rest, word + 4)?);
-            let data = rest.get(HEADER..len)?;
-            match (level, kind) {
-                // The second field, not the third: the third is a group's address for multicast, the second always ours.
-                (libc::IPPROTO_IP, libc::IP_PKTINFO) => return Some(Ipv4Addr::from(take::<4>(data, 4)?).into()),
-                (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => return Some(Ipv6Addr::from(take::<16>(data, 0)?).into()),
-                _ => rest = rest.get(padded(len)..).unwrap_or_default(),
+            let found = read(level, kind, rest.get(HEADER..len)?);
+            if found.is_some() {
+                return found;
             }
+            rest = rest.get(padded(len)..).unwrap_or_default();
         }
         None
     }
@@ -175,6 +191,9 @@ mod tests {
                 IpAddr::V6(_) => later.push(libc::IPPROTO_IPV6, libc::IPV6_PKTINFO, &[0; 20]),
             }
             assert!(later.local().is_some());
+            let mut later = Control::for_sending(None, None);
+            later.push(libc::SOL_SOCKET, libc::SO_RXQ_OVFL, &7u32.to_ne_bytes());
+            assert_eq!((later.local(), later.overflow()), (None, Some(7)));
         }
         assert_eq!(Control::for_sending(None, None).len, 0);
     }
@@ -184,7 +203,7 @@ mod tests {
         let mut control = Control::for_sending(Some([192, 0, 2, 1].into()), None);
         for len in [0usize, 1, HEADER, HEADER + 7, usize::MAX, usize::MAX - 7] {
             control.bytes[..size_of::<usize>()].copy_from_slice(&len.to_ne_bytes());
-            assert_eq!(control.local(), None, "{len}");
+            assert_eq!((control.local(), control.overflow()), (None, None), "{len}");
         }
     }
 }

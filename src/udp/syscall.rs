@@ -88,6 +88,11 @@ impl Inbox {
         Ok(count)
     }
 
+    /// The kernel's count of lost datagrams, as the last of the first `count` datagrams tells it: it only grows.
+    pub fn overflow(&self, count: usize) -> Option<u32> {
+        self.controls.get(count.checked_sub(1)?)?.overflow()
+    }
+
     /// The first `count` datagrams of the last [`Inbox::receive`].
     pub fn received(&mut self, count: usize) -> impl Iterator<Item = Received<'_>> {
         let rest = self.from.iter().zip(self.controls.iter()).zip(self.lens.iter().zip(self.truncated.iter()));
@@ -195,6 +200,27 @@ pub fn report_local_address(socket: BorrowedFd<'_>, v6: bool) -> io::Result<()> 
     } else {
         set(socket, libc::IPPROTO_IP, libc::IP_PKTINFO, 1)
     }
+}
+
+/// Asks the kernel to tell with each datagram how many it dropped before for want of room.
+///
+/// # Errors
+/// As `setsockopt(2)`.
+pub fn report_overflow(socket: BorrowedFd<'_>) -> io::Result<()> {
+    set(socket, libc::SOL_SOCKET, libc::SO_RXQ_OVFL, 1)
+}
+
+/// Bytes that wait to be received, with the kernel's own about them; zero where it doesn't tell (before Linux 4.12).
+pub fn waiting(socket: BorrowedFd<'_>) -> u64 {
+    // SK_MEMINFO_RMEM_ALLOC is the first of the array.
+    let mut info = [0u32; 16];
+    let mut len = size_of_val(&info) as libc::socklen_t;
+    // SAFETY: the descriptor is open as long as it is borrowed; the pointers lead to locals, the first with its length in the
+    // second. The kernel writes within that length during the call, and keeps no pointer.
+    let result = unsafe {
+        libc::getsockopt(socket.as_raw_fd(), libc::SOL_SOCKET, libc::SO_MEMINFO, info.as_mut_ptr().cast(), &raw mut len)
+    };
+    if result < 0 { 0 } else { info[0].into() }
 }
 
 /// Whether the kernel knows UDP segmentation (Linux 4.18). Zero is its default for the socket, so asking changes nothing.

@@ -28,7 +28,9 @@ fn take(socket: &mut UdpSocket, count: usize) -> Vec<(Path, u8, usize)> {
     while got.len() < count {
         assert!(Instant::now() < deadline, "only {} of {count} came", got.len());
         socket.wait(Some(PATIENCE)).unwrap();
-        socket.recv(|path, payload| got.push((path, payload.first().copied().unwrap_or(0), payload.len()))).unwrap();
+        socket
+            .recv(512, |path, payload| got.push((path, payload.first().copied().unwrap_or(0), payload.len())))
+            .unwrap();
     }
     got
 }
@@ -157,7 +159,7 @@ fn a_destination_that_fails_does_not_hold_up_the_others() {
     assert_eq!(sender.send(&batch), SendReport { sent: 20, dropped: refused, wouldblock: 0 });
     assert_eq!(take(&mut receiver, 10).iter().map(|got| got.1).collect::<Vec<_>>(), (0..10).collect::<Vec<_>>());
     // Whatever bounced is no error of the socket's.
-    sender.recv(|_, _| panic!("nobody wrote")).unwrap();
+    sender.recv(512, |_, _| panic!("nobody wrote")).unwrap();
 }
 
 #[test]
@@ -186,4 +188,27 @@ fn empty_datagrams_are_handed_over_too() {
     let mut receiver = socket("127.0.0.1");
     std::net::UdpSocket::bind("127.0.0.1:0").unwrap().send_to(&[], receiver.local_addr()).unwrap();
     assert_eq!(take(&mut receiver, 1)[0].2, 0);
+}
+
+#[test]
+fn what_the_kernel_had_no_room_for_is_counted() {
+    const SENT: u64 = 200;
+    let (mut sender, mut receiver) = (socket("127.0.0.1"), socket("127.0.0.1"));
+    // The least that the kernel gives: a few datagrams.
+    receiver.inner.set_recv_buffer_size(1).unwrap();
+    let mut batch = Batch::default();
+    (0..SENT).for_each(|number| push(&mut batch, to(&receiver), number as u8, 1000));
+    assert_eq!(sender.send(&batch).sent, SENT, "the sender can't know");
+    assert!(receiver.waiting() > 1000);
+    let mut taken = 0;
+    while receiver.recv(512, |_, _| taken += 1).unwrap() > 0 {}
+    assert!(taken < SENT, "nothing was lost, so this shows nothing");
+    assert_eq!(receiver.waiting(), 0);
+    // The kernel tells with the next datagram.
+    let mut next = Batch::default();
+    push(&mut next, to(&receiver), 1, 100);
+    sender.send(&next);
+    take(&mut receiver, 1);
+    assert_eq!(receiver.counters().overflowed, SENT - taken);
+    assert_eq!(receiver.counters().received, taken + 1);
 }

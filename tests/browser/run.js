@@ -3,6 +3,7 @@
 //   npm test                     all stories
 //   npm test -- 01 simulcast     those whose file name contains one of the words
 //   npm run screenshot -- x.png  a picture of a real call instead (x-phone.png beside it)
+//   npm run pacing -- firefox    how a browser spaces its packets instead (see pacing.js)
 //
 // Firefox never sends media to loopback, so the server gets a network namespace of its own at one end of a veth
 // pair, and the browsers sit at the other. All namespaces are anonymous and, where the system allows, the stories
@@ -80,6 +81,7 @@ async function inside(args) {
 /** @param {string[]} args */
 async function tell(args) {
   if (args[0] === '--screenshot') return run(process.execPath, ['screenshot.js', ...args.slice(1)], {});
+  if (args[0] === '--pacing') return run(process.execPath, ['pacing.js', ...args.slice(1)], {});
   const files = stories(args);
   if (!files.length) throw new Error(`no story's file name contains ${args.join(' or ')}`);
   rmSync(join(HERE, 'out'), { recursive: true, force: true });

@@ -3,6 +3,8 @@
 use crate::Error;
 use crate::dialect::Protocol;
 use crate::media::descriptor::Codec;
+use crate::media::pacer::Pacing;
+use crate::media::scalability::Mode;
 use crate::scenario::Scenario;
 use clap::Parser;
 use std::net::{IpAddr, SocketAddr};
@@ -56,6 +58,15 @@ pub struct Args {
     /// What video looks like.
     #[arg(long, value_enum, default_value_t = Codec::Vp8)]
     pub codec: Codec,
+    /// Cameras are sent in three spatial layers of one stream, not in simulcast; with VP9 and AV1.
+    #[arg(long, value_enum, conflicts_with = "layers")]
+    pub svc: Option<Mode>,
+    /// Publishers go on with layers that nobody watches, whatever the server says.
+    #[arg(long)]
+    pub no_dynacast: bool,
+    /// How publishers space a camera's packets.
+    #[arg(long, value_enum, default_value_t = Pacing::Burst)]
+    pub pacing: Pacing,
     /// Highest layer that receivers ask for: 0, 1 or 2.
     #[arg(long, value_parser = clap::value_parser!(u8).range(0..=2))]
     pub quality: Option<u8>,
@@ -65,6 +76,9 @@ pub struct Args {
     /// Joins in a second.
     #[arg(long)]
     pub join_rate: Option<f64>,
+    /// How long one stays on average in churn and soak.
+    #[arg(long, value_parser = duration)]
+    pub stay: Option<Duration>,
     /// How long to stay after all have joined.
     #[arg(long, value_parser = duration)]
     pub duration: Option<Duration>,
@@ -74,6 +88,9 @@ pub struct Args {
     /// The room's name; with Janus its number.
     #[arg(long)]
     pub room: Option<String>,
+    /// Take runs of datagrams as one (UDP GRO): as if a network card had done the server's segmenting. Lighter for both on one machine.
+    #[arg(long)]
+    pub gro: bool,
     /// Share of receivers that decrypt and check all that they get; the others count by header.
     #[arg(long, default_value_t = 0.05)]
     pub check_share: f64,
@@ -87,6 +104,13 @@ pub struct Args {
     /// Where the JSON document goes; `-` is standard output.
     #[arg(long, default_value = "-")]
     pub json: PathBuf,
+    /// Where a line of JSON goes for each second of the run; `-` is standard error.
+    #[arg(long)]
+    pub live: Option<PathBuf>,
+    /// End early, and fail, after a second in which a larger share of packets was lost: to find out what a server can take without
+    /// staying where it can't.
+    #[arg(long, value_name = "SHARE")]
+    pub abort_loss: Option<f64>,
     /// No progress lines.
     #[arg(long)]
     pub quiet: bool,

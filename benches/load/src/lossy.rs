@@ -1,4 +1,5 @@
-//! A UDP proxy between participants and a server that does to media what bad servers do: drop, duplicate, delay. It exists to show
+//! A UDP proxy between participants and a server that does to media what bad servers do: drop, duplicate, delay, and keep what they
+//! should let go. It exists to show
 //! that the load generator sees it.
 //!
 //! Faults concern RTP from the server only; joining stays as it is. Each participant gets a socket of its own towards the server.
@@ -27,6 +28,9 @@ pub struct Faults {
     /// Added to every packet's way, in milliseconds.
     #[arg(long, default_value_t = 0)]
     pub delay_ms: u64,
+    /// Keep a copy of every packet for good, as a server that leaks does.
+    #[arg(long)]
+    pub leak: bool,
     /// Of all that is random.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
@@ -97,10 +101,14 @@ async fn leg(back: Arc<UdpSocket>, front: Arc<UdpSocket>, to: SocketAddr, faults
     let (late, mut due) = mpsc::channel::<(Instant, Vec<u8>)>(QUEUE);
     let read = async {
         let mut datagram = [0; DATAGRAM];
+        let mut leaked: Vec<Vec<u8>> = Vec::new();
         loop {
             let Ok(len) = back.recv(&mut datagram).await else { continue };
             let bytes = datagram.get(..len).unwrap_or_default();
             let media = Class::of(bytes) == Class::Rtp;
+            if faults.leak {
+                leaked.push(bytes.to_vec());
+            }
             if media && rng.random_bool(faults.drop.clamp(0.0, 1.0)) {
                 continue;
             }

@@ -7,10 +7,12 @@ use crate::engine::{Clock, Engine, Handle};
 use crate::report::document::{Document, Joins, Material, Moment};
 use crate::report::percentile::Percentiles;
 use crate::report::process::Sample;
+use crate::report::progress::Second;
 use crate::report::{expect, progress};
 use crate::scenario::{Plan, Planned};
 use crate::token::Signer;
 use std::io::Write;
+use std::path::Path;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep_until;
@@ -21,8 +23,6 @@ const LAST_JOIN: Duration = Duration::from_secs(25);
 const DRAIN: Duration = Duration::from_millis(800);
 /// Leaving takes this long at most.
 const FAREWELL: Duration = Duration::from_secs(5);
-/// Reasons of failures that are kept.
-const MAX_ERRORS: usize = 5;
 
 /// What a participant's task tells.
 enum News {
@@ -36,16 +36,17 @@ enum News {
 /// # Errors
 /// If it couldn't be run; what went wrong in it stands in the document.
 pub async fn run(args: &Args, target: &Target, plan: Plan) -> Result<Document, Error> {
-    let (engine, thread) = Engine::start()?;
+    let (engine, thread) = Engine::start(args.gro)?;
     let common = Common {
         server: target.server.clone(),
         host: target.addresses.first().copied(),
         via: args.media_via,
+        dynacast: !args.no_dynacast,
         signer: Signer { key: args.api_key.clone(), secret: args.api_secret.clone() },
         engine: engine.clone(),
     };
     let dialect: std::sync::Arc<dyn Dialect> = dialect::of(args.dialect, common).into();
-    let mut conductor = Conductor::new(args, engine);
+    let mut conductor = Conductor::new(args, engine)?;
     let document = conductor.conduct(plan, dialect).await;
     drop(conductor);
     // All handles are gone with the tasks; the engine ends.
@@ -66,12 +67,23 @@ struct Conductor<'a> {
     begun: Instant,
     seconds: u64,
     before: Moment,
+    /// Where a line for each second goes.
+    live: Option<Box<dyn Write + Send + 'a>>,
+    /// Why the run ends early.
+    aborted: Option<String>,
+    /// Publishers have fallen silent; what is under way is waited for.
+    hushed: bool,
 }
 
 impl<'a> Conductor<'a> {
-    fn new(args: &'a Args, engine: Handle) -> Self {
+    fn new(args: &'a Args, engine: Handle) -> Result<Self, Error> {
         let (tell, news) = mpsc::unbounded_channel();
-        Self {
+        let live: Option<Box<dyn Write + Send>> = match args.live.as_deref() {
+            Some(path) if path == Path::new("-") => Some(Box::new(std::io::stderr())),
+            Some(path) => Some(Box::new(std::fs::File::create(path)?)),
+            None => None,
+        };
+        Ok(Self {
             args,
             engine,
             news,
@@ -83,7 +95,10 @@ impl<'a> Conductor<'a> {
             begun: Instant::now(),
             seconds: 0,
             before: Moment::default(),
-        }
+            live,
+            aborted: None,
+            hushed: false,
+        })
     }
 
     async fn conduct(&mut self, plan: Plan, dialect: std::sync::Arc<dyn Dialect>) -> Result<Document, Error> {
@@ -108,6 +123,7 @@ impl<'a> Conductor<'a> {
         let (end, latency) = self.moment(false).await?;
         let span = started.elapsed();
         self.engine.hush()?;
+        self.hushed = true;
         self.wait_until(Instant::now() + DRAIN, false).await?;
         let last = self.engine.snapshot(true).await?.0;
         drop(leavers);
@@ -120,9 +136,19 @@ impl<'a> Conductor<'a> {
         .await;
         self.joins.time_ms = Percentiles::of(std::mem::take(&mut self.times));
         let joins = self.joins.clone();
-        let mut document =
-            Document::new(Material { command: command(), span, before, begin, end, last, latency, joins });
+        let mut document = Document::new(Material {
+            command: command(),
+            scenario: self.args.scenario,
+            span,
+            before,
+            begin,
+            end,
+            last,
+            latency,
+            joins,
+        });
         document.failures = expect::judge(&document, &self.args.expect);
+        document.failures.extend(self.aborted.take());
         Ok(document)
     }
 
@@ -186,8 +212,9 @@ impl<'a> Conductor<'a> {
                     self.awaited -= usize::from(first);
                 }
                 self.joins.failed += 1;
-                if self.joins.errors.len() < MAX_ERRORS && !self.joins.errors.contains(&why) {
-                    self.joins.errors.push(why);
+                if self.joins.blame(&why) && !self.args.quiet {
+                    // A closed terminal is no reason to end a measurement.
+                    let _ = writeln!(std::io::stderr(), "a join failed: {why}");
                 }
             }
             News::Left => self.present -= 1,
@@ -197,7 +224,7 @@ impl<'a> Conductor<'a> {
     /// Listens and tells of progress until `end`, or until everybody of the first wave is in or has failed.
     async fn wait_until(&mut self, end: Instant, for_joins: bool) -> Result<(), Error> {
         loop {
-            if for_joins && self.awaited == 0 {
+            if (for_joins && self.awaited == 0) || (self.aborted.is_some() && !self.hushed) {
                 return Ok(());
             }
             let second = self.begun + Duration::from_secs(self.seconds + 1);
@@ -212,9 +239,27 @@ impl<'a> Conductor<'a> {
                         // A closed terminal is no reason to end a measurement.
                         let _ = writeln!(std::io::stderr(), "{line}");
                     }
+                    self.second(&now, &latency);
                     self.before = now;
                 }
             }
+        }
+    }
+
+    /// Tells programs of a second, and judges whether to go on.
+    fn second(&mut self, now: &Moment, latency: &crate::engine::measure::Latency) {
+        let second = Second::new(self.seconds, self.present, self.joins.failed, now, &self.before, latency);
+        if let (Some(live), Ok(line)) = (&mut self.live, serde_json::to_string(&second)) {
+            // A reader that has gone is no reason to end a measurement.
+            let _ = writeln!(live, "{line}");
+        }
+        if let Some(limit) = self.args.abort_loss
+            && second.loss_share > limit
+            && self.aborted.is_none()
+        {
+            let (at, share) = (second.second, second.loss_share);
+            self.aborted =
+                Some(format!("ended early: in second {at} a share of {share:.4} was lost, more than {limit}"));
         }
     }
 

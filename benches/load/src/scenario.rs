@@ -3,6 +3,7 @@
 use crate::Error;
 use crate::args::Args;
 use crate::dialect::{Protocol, Publish, Seat, View};
+use crate::media::descriptor::Codec;
 use crate::media::encoder::CAMERA;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -26,6 +27,8 @@ pub enum Scenario {
     Churn,
     /// A meeting with churn for hours.
     Soak,
+    /// N join, are connected, publish nothing and subscribe to nothing: what a participant costs by being there.
+    Idle,
 }
 
 /// One participant with its times, from the beginning of the run.
@@ -89,6 +92,7 @@ impl Scenario {
             }
             Scenario::Storm => Numbers { join_rate: base.receivers as f64 / 2.0, ..base },
             Scenario::Churn => Numbers { duration: 60, stay: Some(10.0), ..meeting },
+            Scenario::Idle => Numbers { publishers: 0, view: View { audible: 0, visible: 0, quality: 2 }, ..base },
             Scenario::Soak => Numbers { duration: 3_600, stay: Some(120.0), ..meeting },
         }
     }
@@ -107,6 +111,13 @@ impl Scenario {
         n.view.visible = n.view.visible.min(n.publishers);
         n.view.audible = n.view.audible.min(n.publishers);
         n.layers = args.layers.unwrap_or(n.layers);
+        if args.svc.is_some() {
+            if args.codec == Codec::Vp8 {
+                return Err(Error::Usage("VP8 has no spatial layers: --svc needs --codec vp9 or av1".into()));
+            }
+            n.layers = n.layers.min(1);
+        }
+        let mode = args.svc.unwrap_or_default();
         n.talk = args.talk.unwrap_or(n.talk);
         n.join_rate = args.join_rate.unwrap_or(n.join_rate);
         let duration = args.duration.unwrap_or(Duration::from_secs(n.duration));
@@ -116,7 +127,10 @@ impl Scenario {
         if !n.join_rate.is_finite() || n.join_rate <= 0.0 {
             return Err(Error::Usage("--join-rate must be more than 0".into()));
         }
-        if n.publishers == 0 {
+        if self == Scenario::Idle && matches!(args.dialect, Protocol::Whip | Protocol::Janus) {
+            return Err(Error::Usage("who is idle has no connection in this dialect: use v1 or v0".into()));
+        }
+        if n.publishers == 0 && self != Scenario::Idle {
             return Err(Error::Usage("without publishers there is nothing to measure".into()));
         }
         let mut rng = ChaCha8Rng::seed_from_u64(args.seed);
@@ -132,7 +146,7 @@ impl Scenario {
             number += 1;
             // A single encoding is the largest.
             let layers = CAMERA.iter().skip(if layers == 1 { 2 } else { 0 }).take(layers.into()).copied().collect();
-            let publish = Publish { number, talk: Some(n.talk), layers, codec: args.codec };
+            let publish = Publish { number, talk: Some(n.talk), layers, codec: args.codec, pacing: args.pacing, mode };
             Seat {
                 room: room.clone(),
                 identity: format!("publisher-{number}"),
@@ -148,8 +162,8 @@ impl Scenario {
             seats.push(Planned { seat: publisher(&mut rng), at: interval * place as u32, until: None });
         }
         // Receivers come when there is something to receive.
-        let first =
-            interval * n.publishers as u32 + if n.receivers > 0 { Duration::from_secs(1) } else { Duration::ZERO };
+        let first = interval * n.publishers as u32
+            + if n.publishers > 0 && n.receivers > 0 { Duration::from_secs(1) } else { Duration::ZERO };
         for place in 0..n.receivers {
             let seat = Seat {
                 room: room.clone(),
@@ -162,7 +176,7 @@ impl Scenario {
             seats.push(Planned { seat, at: first + interval * place as u32, until: None });
         }
         let joined_by = seats.last().map_or(Duration::ZERO, |s| s.at);
-        if let Some(stay) = n.stay {
+        if let Some(stay) = n.stay.map(|usual| args.stay.map_or(usual, |stay| stay.as_secs_f64())) {
             let end = joined_by + duration;
             churn(&mut seats, stay, end, &mut rng, &mut publisher);
         }
@@ -250,6 +264,21 @@ mod tests {
             let present = plan.seats.iter().filter(|p| p.at <= at && p.until.is_none_or(|u| u > at)).count();
             assert_eq!(present, 5, "{second}");
         }
+    }
+
+    #[test]
+    fn spatial_layers_are_one_encoding_of_a_codec_that_has_them() {
+        let one = plan(&["--svc", "L3T3_KEY", "--codec", "vp9"]).unwrap().seats.remove(0).seat.publish.unwrap();
+        assert_eq!((one.layers.len(), one.layers[0].width, one.mode.spatial()), (1, 1280, 3));
+        assert!(plan(&["--svc", "L3T3"]).is_err());
+    }
+
+    #[test]
+    fn the_idle_are_there_and_nothing_else() {
+        let plan = plan(&["--scenario", "idle", "--participants", "7"]).unwrap();
+        assert_eq!(plan.seats.len(), 7);
+        assert!(plan.seats.iter().all(|p| p.seat.publish.is_none() && !p.seat.view.wants_any() && !p.seat.checked));
+        assert!(super::tests::plan(&["--scenario", "idle", "--dialect", "whip"]).is_err());
     }
 
     #[test]

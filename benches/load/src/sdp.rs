@@ -13,23 +13,15 @@ use std::net::{IpAddr, SocketAddr};
 pub const OPUS: u8 = 111;
 
 /// The extensions of our offers. One map serves all sections of a BUNDLE group.
-const EXTENSIONS: [(u8, Extension); 6] = [
+const EXTENSIONS: [(u8, Extension); 7] = [
     (1, Extension::Mid),
     (2, Extension::Rid),
     (3, Extension::RepairedRid),
     (4, Extension::TransportCc),
     (5, Extension::AudioLevel),
     (6, Extension::AbsSendTime),
+    (7, Extension::DependencyDescriptor),
 ];
-
-/// The ids of our offers.
-pub fn extensions() -> ExtensionMap {
-    let mut map = ExtensionMap::default();
-    for (id, extension) in EXTENSIONS {
-        map.set(extension, id);
-    }
-    map
-}
 
 /// What payload types carry in our offers.
 pub fn kinds() -> FxHashMap<u8, Kind> {
@@ -378,7 +370,9 @@ mod tests {
         let read = Description::parse(&text).unwrap();
         let sends: Vec<bool> = read.sections.iter().map(|s| s.sends).collect();
         assert_eq!((read.sections.len(), sends), (3, vec![true, true, false]));
-        assert_eq!(read.extensions, extensions());
+        for (id, extension) in EXTENSIONS {
+            assert_eq!(read.extensions.id(extension), Some(id));
+        }
         assert_eq!(read.kinds(), kinds());
     }
 

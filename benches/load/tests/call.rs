@@ -123,6 +123,136 @@ async fn a_line_that_drops_doubles_or_delays_is_caught() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn spatial_layers_of_one_stream_arrive_as_whole_pictures() {
+    let Some(server) = server().await else { return };
+    for (codec, mode) in [("vp9", "L3T3_KEY"), ("av1", "L3T3_KEY"), ("vp9", "L3T3")] {
+        let document = load(&server, &[&MEETING[..], &["--codec", codec, "--svc", mode], &STRICT].concat()).await;
+        assert_eq!(document.failures, Vec::<String>::new(), "{codec} {mode}: {document:#?}");
+        assert_eq!(document.streams.negotiated, 12);
+        let frames = document.pictures.frames as f64 / 6.0;
+        assert!((85.0..=160.0).contains(&frames), "{codec} {mode}: {frames} pictures of each camera");
+        assert_eq!((document.pictures.freezes, document.checked.layer_switches), (0, 0));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn layers_that_nobody_watches_are_not_sent_unless_told_to() {
+    let Some(server) = server().await else { return };
+    let low = ["--participants", "2", "--quality", "0", "--check-share", "1"];
+    let followed = load(&server, &low).await;
+    let ignored = load(&server, &[&low[..], &["--no-dynacast"]].concat()).await;
+    for document in [&followed, &ignored] {
+        assert_eq!(document.failures, Vec::<String>::new(), "{document:#?}");
+        assert!(document.pictures.frames > 2 * 85);
+    }
+    assert!(followed.publishers.pauses >= 2 && ignored.publishers.pauses == 0);
+    // 50 packets of sound and some 30 of the lowest layer in a second, or 220 more of the others.
+    assert!(followed.publishers.packets * 2 < ignored.publishers.packets, "{followed:#?} {ignored:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_idle_are_connected_and_receive_nothing() {
+    let Some(server) = server().await else { return };
+    for dialect in ["v1", "v0"] {
+        let document = load(&server, &["--scenario", "idle", "--participants", "10", "--dialect", dialect]).await;
+        assert_eq!(document.failures, Vec::<String>::new(), "{dialect}: {document:#?}");
+        assert_eq!((document.joins.joined, document.packets.all.received), (10, 0));
+        assert!(document.connections >= 10);
+        assert!(document.server.is_some_and(|s| s.cpu_ms_per_join > 0.0 && s.cpu_us_per_packet == 0.0));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_room_is_told_with_how_many_it_refused() {
+    let Some(program) = program() else { return };
+    let server = Server::start(program, &["--max-participants", "3"]).await.expect("a server");
+    let document = load(&server, &["--participants", "6"]).await;
+    assert_eq!((document.joins.joined, document.joins.failed), (3, 4));
+    let expected = "4 of 7 joins failed: 4 × refused with 403: the room is full";
+    assert!(document.failures.iter().any(|f| f == expected), "{:?}", document.failures);
+}
+
+/// The proxy as a process of its own, so that it can be the server whose memory is watched. It ends when dropped.
+struct Hoarder {
+    process: std::process::Child,
+    address: String,
+}
+
+impl Hoarder {
+    fn start(server: &Server, faults: &[&str]) -> Self {
+        let mut process = std::process::Command::new(env!("CARGO_BIN_EXE_lossy"))
+            .args(["--server", &server.media()[0].to_string()])
+            .args(faults)
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .expect("the proxy");
+        let mut address = String::new();
+        let out = process.stdout.take().expect("its output");
+        std::io::BufRead::read_line(&mut std::io::BufReader::new(out), &mut address).expect("its address");
+        Self { process, address: address.trim().to_owned() }
+    }
+}
+
+impl Drop for Hoarder {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// The program itself against `server`, its media through a proxy whose memory is watched: exit code and what it says.
+fn watched(server: &Server, faults: &[&str], more: &[&str]) -> (Option<i32>, String) {
+    let proxy = Hoarder::start(server, faults);
+    let (url, pid) = (format!("http://{}", server.http()), proxy.process.id().to_string());
+    let ran = std::process::Command::new(env!("CARGO_BIN_EXE_ramai-load"))
+        .args(["--url", &url, "--media-via", &proxy.address, "--server-pid", &pid, "--quiet"])
+        .args(MEETING)
+        .args(more)
+        .output()
+        .expect("the load generator");
+    (ran.status.code(), String::from_utf8_lossy(&ran.stderr).into_owned())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_that_leaks_is_caught_and_one_that_does_not_is_not() {
+    let Some(server) = server().await else { return };
+    // Six cameras of 1.7 Mbit/s pass through it: what it keeps grows by more than a MiB in a second.
+    let expect = ["--settle", "2s", "--duration", "5s", "--expect-growth-below", "2"];
+    let (code, said) = watched(&server, &["--leak"], &expect);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("FAILED  server memory growth") && said.matches("FAILED").count() == 1, "{said}");
+    let (code, said) = watched(&server, &[], &expect);
+    assert_eq!(code, Some(0), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_ends_early_where_too_much_is_lost_and_says_so() {
+    let Some(server) = server().await else { return };
+    let begun = std::time::Instant::now();
+    let (code, said) = watched(&server, &["--drop", "0.4"], &["--duration", "60s", "--abort-loss", "0.02"]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("FAILED  ended early: in second"), "{said}");
+    assert!(begun.elapsed().as_secs() < 30);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_soak_in_small_keeps_memory_and_people() {
+    let Some(server) = server().await else { return };
+    let live = std::env::temp_dir().join(format!("ramai-load-soak-{}.jsonl", std::process::id()));
+    let path = live.to_string_lossy().into_owned();
+    let small = ["--scenario", "soak", "--participants", "6", "--stay", "4s", "--duration", "25s", "--live", &path];
+    let expect = ["--expect-growth-below", "8", "--check-share", "1", "--visible", "2", "--quality", "0"];
+    let document = load(&server, &[&small[..], &expect].concat()).await;
+    assert_eq!(document.failures, Vec::<String>::new(), "{document:#?}");
+    assert!(document.joins.joined > 6 + 20, "people came and went: {}", document.joins.joined);
+    let lines = std::fs::read_to_string(&live).expect("live lines");
+    let seconds: Vec<serde_json::Value> =
+        lines.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect();
+    assert!(seconds.len() >= 25 && seconds.iter().skip(5).all(|s| s["packets"].as_u64() > Some(0)), "{lines}");
+    let _ = std::fs::remove_file(&live);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn who_is_refused_is_told_why() {
     let Some(server) = server().await else { return };
     let document = load(&server, &["--participants", "1", "--api-secret", "wrong"]).await;

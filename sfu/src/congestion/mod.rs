@@ -1,3 +1,12 @@
-//! Congestion control of one transport: what the receiving side reports to senders.
+//! Congestion control in both directions: what we tell publishers of their packets ([`twcc`]), and how much each receiver may be
+//! sent ([`estimator`]); docs/CONGESTION.md tells why it is so.
 
+pub mod estimator;
+pub mod feedback;
+pub mod history;
+pub mod loss;
+pub mod probe;
+pub mod rate;
+pub mod throughput;
+pub mod trend;
 pub mod twcc;

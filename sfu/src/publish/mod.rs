@@ -1,5 +1,6 @@
 //! The receiving half: one [`Track`] per publication, and per transport one [`Routes`] from SSRCs to tracks.
 
+pub mod bitrate;
 mod cache;
 mod keyframe;
 mod layer;

@@ -114,6 +114,7 @@ mod tests {
         let format = Format { codec: Codec::Vp8, profile: 0 };
         let layer = |rid: &&str| LayerParams { rid: Token::new(rid), ..LayerParams::default() };
         PublishParams {
+            screen: false,
             kind: Kind::Video,
             mid: Token::new(mid).unwrap(),
             payloads: vec![PayloadParams { pt: Pt(96), format, rtx: Some(Pt(97)), red: None, nack: true }],

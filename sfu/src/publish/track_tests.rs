@@ -15,6 +15,7 @@ const DELTA: &[u8] = &[0x90, 0x80, 0x80, 0x02, 0x01, 1];
 fn video(layers: usize) -> Track {
     let format = Format { codec: Codec::Vp8, profile: 0 };
     let params = PublishParams {
+        screen: false,
         kind: Kind::Video,
         mid: Token::new("0").unwrap(),
         payloads: vec![PayloadParams { pt: Pt(96), format, rtx: Some(Pt(97)), red: None, nack: true }],
@@ -26,6 +27,7 @@ fn video(layers: usize) -> Track {
 fn audio() -> Track {
     let format = Format { codec: Codec::Opus, profile: 0 };
     let params = PublishParams {
+        screen: false,
         kind: Kind::Audio,
         mid: Token::new("0").unwrap(),
         payloads: vec![PayloadParams { pt: Pt(111), format, rtx: None, red: Some(Pt(63)), nack: false }],

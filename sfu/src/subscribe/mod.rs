@@ -1,5 +1,6 @@
 //! The sending half: one [`Subscription`] per track and subscriber chooses the layer, rewrites headers and answers NACKs.
 
+pub mod allocate;
 mod report;
 mod rewrite;
 mod rtx;

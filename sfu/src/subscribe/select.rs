@@ -19,6 +19,10 @@ pub(super) enum Verdict {
 #[derive(Debug)]
 pub(super) struct Selector {
     kind: Kind,
+    /// What the subscriber wants, and what it may have.
+    wanted: SubscriptionSettings,
+    cap: SubscriptionSettings,
+    /// Both together.
     settings: SubscriptionSettings,
     live: LayerSet,
     /// Layer and epoch shown.
@@ -28,13 +32,43 @@ pub(super) struct Selector {
 impl Selector {
     /// Nothing is shown yet.
     pub fn new(kind: Kind, settings: SubscriptionSettings, live: LayerSet) -> Self {
-        Self { kind, settings, live, current: None }
+        Self { kind, wanted: settings, cap: SubscriptionSettings::default(), settings, live, current: None }
     }
 
     /// Changes what is wanted.
     pub fn set(&mut self, settings: SubscriptionSettings) {
-        self.settings = settings;
-        if settings.paused {
+        self.wanted = settings;
+        self.combine();
+    }
+
+    /// Changes what may be had; true if that changes what is shown. If it is urgent, a layer that is too high ends now.
+    pub fn cap(&mut self, cap: SubscriptionSettings, urgent: bool) -> bool {
+        let before = self.settings;
+        self.cap = cap;
+        self.combine();
+        if urgent && self.shown().is_some_and(|layer| layer > self.settings.max_spatial) {
+            self.current = None;
+        }
+        self.settings != before
+    }
+
+    /// Something is wanted that may not be had.
+    pub fn is_capped(&self) -> bool {
+        !self.wanted.paused && (self.cap.paused || self.live.best(self.wanted.max_spatial) != self.target())
+    }
+
+    /// Whether this packet is one of those.
+    pub fn is_missed(&self, media: &Media) -> bool {
+        self.settings != self.wanted && self.is_capped() && self.live.best(self.wanted.max_spatial) == Some(media.layer)
+    }
+
+    fn combine(&mut self) {
+        let (wanted, cap) = (self.wanted, self.cap);
+        self.settings = SubscriptionSettings {
+            paused: wanted.paused || cap.paused,
+            max_spatial: wanted.max_spatial.min(cap.max_spatial),
+        };
+        if self.settings.paused {
             // Frames will be missed: going on needs a key frame.
             self.current = None;
         }
@@ -124,6 +158,35 @@ mod tests {
             s.switched(&packet);
         }
         verdict
+    }
+
+    #[test]
+    fn a_cap_and_the_subscribers_own_wish_count_both_and_the_wish_comes_back() {
+        let settings = |paused, max_spatial| SubscriptionSettings { paused, max_spatial };
+        let mut s = selector(1);
+        assert_eq!(feed(&mut s, 1, true), Verdict::Switch);
+        assert!(!s.cap(settings(false, 1), false), "it has no more anyway");
+        assert!(!s.is_capped());
+        assert!(s.cap(settings(false, 0), false));
+        assert_eq!((s.keyframe_wanted(), s.is_capped()), (Some(0), true));
+        assert_eq!(feed(&mut s, 0, true), Verdict::Switch);
+        assert!(s.is_missed(&packet(1, false, LayerSet(7))) && !s.is_missed(&packet(2, false, LayerSet(7))));
+        assert!(s.cap(settings(true, 0), false));
+        assert_eq!((feed(&mut s, 0, true), s.is_missed(&packet(1, false, LayerSet(7)))), (Verdict::Drop, true));
+        s.set(settings(true, 2));
+        assert!(!s.is_capped(), "who wants nothing misses nothing");
+        s.set(settings(false, 2));
+        assert!(s.cap(settings(false, 2), false));
+        assert_eq!((s.keyframe_wanted(), s.is_capped()), (Some(2), false));
+    }
+
+    #[test]
+    fn an_urgent_cap_ends_a_layer_at_once() {
+        let mut s = selector(2);
+        assert_eq!(feed(&mut s, 2, true), Verdict::Switch);
+        assert!(s.cap(SubscriptionSettings { paused: false, max_spatial: 0 }, true));
+        assert_eq!((feed(&mut s, 2, false), s.keyframe_wanted()), (Verdict::Drop, Some(0)));
+        assert_eq!((feed(&mut s, 0, true), feed(&mut s, 0, false)), (Verdict::Switch, Verdict::Forward));
     }
 
     #[test]

@@ -125,6 +125,22 @@ impl Subscription {
         self.selector.set(settings);
     }
 
+    /// Limits what is shown, whatever is asked for; true if that changed anything. The default is no limit. A layer above it is
+    /// shown until the next lower begins, or not at all from now on if it is urgent.
+    pub fn cap(&mut self, cap: SubscriptionSettings, urgent: bool) -> bool {
+        self.selector.cap(cap, urgent)
+    }
+
+    /// Whether the limit keeps something from the subscriber.
+    pub fn is_capped(&self) -> bool {
+        self.selector.is_capped()
+    }
+
+    /// Whether a packet that wasn't sent would have been without the limit.
+    pub fn is_missed(&self, media: &Media) -> bool {
+        self.selector.is_missed(media)
+    }
+
     /// What is sent comes from another track from now on; the outgoing stream goes on without a gap.
     pub fn replace_source(&mut self, live: LayerSet) {
         self.selector.restart(live);

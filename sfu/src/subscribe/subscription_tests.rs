@@ -20,7 +20,7 @@ fn payload(pt: u8, format: Format, rtx: Option<u8>, red: Option<u8>) -> PayloadP
 fn track(kind: Kind, payload: PayloadParams, layers: usize) -> Track {
     let mid = Token::new("0").unwrap();
     let layers = vec![LayerParams::default(); layers];
-    Track::new(TrackId(1), &PublishParams { kind, mid, payloads: vec![payload], layers })
+    Track::new(TrackId(1), &PublishParams { kind, screen: false, mid, payloads: vec![payload], layers })
 }
 
 fn subscribe(kind: Kind, payload: PayloadParams) -> Subscription {

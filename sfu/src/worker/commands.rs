@@ -120,6 +120,7 @@ impl Worker {
     }
 
     fn publish(&mut self, transport: TransportId, track: TrackId, params: &PublishParams) -> Option<()> {
+        let level = self.level();
         let peer = self.peers.get_mut(&transport).filter(|peer| !peer.retired)?;
         if self.tracks.contains_key(&track) {
             tracing::error!(track = track.0, "track is published already");
@@ -127,8 +128,8 @@ impl Worker {
         }
         peer.routes.add(track, params);
         peer.publishing.push(track);
-        let publication = Publication::new(Track::new(track, params), peer.room, transport, Link::default());
-        self.tracks.insert(track, publication);
+        let (new, link) = (Track::new(track, params), Link::default());
+        self.tracks.insert(track, Publication::new(new, peer.room, transport, params.screen, level, link));
         Some(())
     }
 
@@ -170,7 +171,8 @@ impl Worker {
         peer.receiving.insert(params.ssrc, track);
         let (kind, live) = (publication.track.kind(), publication.track.live());
         let seed = self.rng.random();
-        let new = Subscription::new(now, id, transport, params, settings, kind, live, seed);
+        let mut new = Subscription::new(now, id, transport, params, settings, kind, live, seed);
+        new.cap(publication.level.cap(publication.content(now, self.rooms.get(&publication.room)), id), false);
         publication.subscriptions.push(new);
         self.subscriptions.insert(id, track);
         self.mark(transport);

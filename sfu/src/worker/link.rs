@@ -14,7 +14,7 @@ use std::time::Instant;
 #[derive(Default)]
 pub(super) struct Link {
     /// None: they come from the publisher; else this is a mirror, and they come from that worker.
-    home: Option<WorkerId>,
+    pub(super) home: Option<WorkerId>,
     /// Workers that hold a mirror of it.
     relays: SmallVec<[WorkerId; 4]>,
 }
@@ -55,7 +55,9 @@ impl Worker {
             return None;
         }
         let link = Link { home: Some(home), ..Link::default() };
-        self.tracks.insert(track, Publication::new(Track::new(track, params), room, publisher, link));
+        let publication =
+            Publication::new(Track::new(track, params), room, publisher, params.screen, self.level(), link);
+        self.tracks.insert(track, publication);
         Some(())
     }
 
@@ -88,6 +90,7 @@ impl Worker {
         let publication = self.tracks.get_mut(&track).filter(|publication| publication.link.home.is_some())?;
         self.counters.mirrored += 1;
         publication.track.handle_ready(now, media.clone());
+        self.hear(now, track, &media);
         self.forward(now, track, &media);
         self.ask_home(now, track);
         Some(())

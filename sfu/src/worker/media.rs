@@ -41,14 +41,18 @@ impl Worker {
         }
         let Some(media) = media else { return };
 
-        if let Some(level) = media.audio_level
-            && let Some(room) = self.rooms.get_mut(&publication.room)
-        {
-            room.speakers.observe(now, route.track, level);
-            self.timers.set(Timer::Room(publication.room), room.speakers.poll_timeout());
-        }
+        self.hear(now, route.track, &media);
         self.relay(route.track, &media);
         self.forward(now, route.track, &media);
+    }
+
+    /// Notes how loud a track is. Mirrors are heard as well: who speaks keeps a good picture under overload, on every worker.
+    pub(super) fn hear(&mut self, now: Instant, track: TrackId, media: &Media) {
+        let Some(level) = media.audio_level else { return };
+        let Some(room_id) = self.tracks.get(&track).map(|publication| publication.room) else { return };
+        let Some(room) = self.rooms.get_mut(&room_id) else { return };
+        room.speakers.observe(now, track, level);
+        self.timers.set(Timer::Room(room_id), room.speakers.poll_timeout());
     }
 
     /// Offers a packet that was made ready, here or by another worker, to the track's subscriptions on this worker.
@@ -72,6 +76,8 @@ impl Worker {
                 if !std::mem::replace(&mut peer.dirty, true) {
                     self.dirty.push(peer.id());
                 }
+            } else if subscription.is_missed(media) {
+                self.counters.shed += 1;
             }
             if let Some(layer) = subscription.keyframe_wanted() {
                 publication.track.request_keyframe(layer);

@@ -5,11 +5,13 @@ mod feedback;
 mod link;
 mod media;
 mod peer;
+mod shed;
 
-use crate::api::{Datagram, DisconnectReason, Event};
+use crate::api::{Datagram, DisconnectReason, Event, Speaker};
 use crate::demux::{Class, Demux};
 use crate::id::{RoomId, SubscriptionId, TrackId, TransportId, WorkerId};
 use crate::link::Outbox;
+use crate::overload::Level;
 use crate::params::DataChannel;
 use crate::publish::Track;
 use crate::speakers::Speakers;
@@ -22,6 +24,7 @@ use peer::Peer;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rustc_hash::FxHashMap;
+use shed::{Shedding, Voices};
 use std::collections::VecDeque;
 use std::time::Instant;
 
@@ -58,22 +61,24 @@ pub struct Counters {
     pub mirrored: u64,
     /// What other workers said about tracks that aren't here (any more, or yet).
     pub stale_envelopes: u64,
+    /// Packets that subscribers wanted and didn't get, for the worker can't keep up.
+    pub shed: u64,
     /// Commands about something that was closed already.
     pub stale_commands: u64,
     /// Messages that couldn't be given to signaling or to a data channel.
     pub data_dropped: u64,
 }
 
-/// What a worker holds at one moment.
+/// How much there is at a moment.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Holdings {
-    /// Wires, also those that are about to close.
-    pub transports: usize,
-    /// Tracks at home here, and mirrors.
+pub struct Sizes {
+    /// Peer connections, also those that aren't connected yet.
+    pub peers: usize,
+    /// Tracks at home here, and mirrors of others.
     pub tracks: usize,
-    /// Tracks sent to somebody, each for each.
+    /// Tracks sent to peers.
     pub subscriptions: usize,
-    /// Rooms with a wire here.
+    /// Rooms with somebody in them.
     pub rooms: usize,
 }
 
@@ -108,6 +113,7 @@ pub struct Worker {
     asking: Vec<TrackId>,
     outbox: Outbox,
     events: VecDeque<Event>,
+    shedding: Shedding,
     counters: Counters,
 }
 
@@ -118,15 +124,19 @@ struct Publication {
     /// The publisher's, which may be another worker's.
     transport: TransportId,
     subscriptions: Vec<Subscription>,
+    /// Video of a screen.
+    screen: bool,
+    /// The level of overload that its subscriptions are at.
+    level: Level,
     /// Canonical name of the publisher's streams (RFC 3550 section 6.5.1).
     cname: String,
     link: Link,
 }
 
 impl Publication {
-    fn new(track: Track, room: RoomId, transport: TransportId, link: Link) -> Self {
+    fn new(track: Track, room: RoomId, transport: TransportId, screen: bool, level: Level, link: Link) -> Self {
         let cname = format!("ramai-{transport}");
-        Self { track, room, transport, subscriptions: Vec::new(), cname, link }
+        Self { track, room, transport, subscriptions: Vec::new(), screen, level, cname, link }
     }
 }
 
@@ -135,6 +145,7 @@ impl Publication {
 struct Room {
     transports: usize,
     speakers: Speakers,
+    voices: Voices,
 }
 
 impl Worker {
@@ -155,6 +166,7 @@ impl Worker {
             asking: Vec::new(),
             outbox: Outbox::default(),
             events: VecDeque::new(),
+            shedding: Shedding::default(),
             counters: Counters::default(),
         }
     }
@@ -164,19 +176,15 @@ impl Worker {
         self.id
     }
 
+    /// How many peers, tracks, subscriptions and rooms there are.
+    pub fn sizes(&self) -> Sizes {
+        let (peers, tracks) = (self.peers.len(), self.tracks.len());
+        Sizes { peers, tracks, subscriptions: self.subscriptions.len(), rooms: self.rooms.len() }
+    }
+
     /// What was dropped and done.
     pub fn counters(&self) -> Counters {
         self.counters
-    }
-
-    /// How much there is at this moment.
-    pub fn holdings(&self) -> Holdings {
-        Holdings {
-            transports: self.peers.len(),
-            tracks: self.tracks.len(),
-            subscriptions: self.subscriptions.len(),
-            rooms: self.rooms.len(),
-        }
     }
 
     /// Takes in one datagram. It is decrypted where it lies.
@@ -303,7 +311,11 @@ impl Worker {
 
     fn look_at_speakers(&mut self, now: Instant, id: RoomId) {
         let Some(room) = self.rooms.get_mut(&id) else { return };
-        if let Some(speakers) = room.speakers.poll(now) {
+        if let Some(mut speakers) = room.speakers.poll(now) {
+            let owner = |speaker: &Speaker| self.tracks.get(&speaker.track).map(|publication| publication.transport);
+            room.voices.set(now, speakers.iter().filter_map(owner).collect());
+            // Of its own publishers alone: the others' workers tell of theirs.
+            speakers.retain(|speaker| self.tracks.get(&speaker.track).is_some_and(|p| p.link.home.is_none()));
             self.events.push_back(Event::Speakers { room: id, speakers });
         }
         self.timers.set(Timer::Room(id), room.speakers.poll_timeout());

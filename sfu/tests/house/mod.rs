@@ -274,7 +274,7 @@ fn payloads() -> Vec<PayloadParams> {
 
 fn published() -> PublishParams {
     let layers = vec![LayerParams { ssrc: Some(Ssrc(PUBLISHED)), ..LayerParams::default() }];
-    PublishParams { kind: Kind::Video, mid: mid(), payloads: payloads(), layers }
+    PublishParams { kind: Kind::Video, mid: mid(), payloads: payloads(), layers, screen: false }
 }
 
 fn mid() -> Mid {

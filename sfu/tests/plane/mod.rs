@@ -26,6 +26,8 @@ pub struct Member {
     pub transport: TransportId,
     /// Sealed media, in the order it came.
     pub media: Vec<Vec<u8>>,
+    /// Sealed feedback, likewise.
+    pub feedback: Vec<Vec<u8>>,
 }
 
 /// See the module.
@@ -66,6 +68,7 @@ impl Plane {
         let mut extensions = ExtensionMap::default();
         extensions.set(Extension::Mid, 1);
         extensions.set(Extension::TransportCc, 3);
+        extensions.set(Extension::AudioLevel, 4);
         let params = TransportParams {
             local: ours,
             remote: theirs,
@@ -76,7 +79,7 @@ impl Plane {
         let transport = TransportId(index as u64);
         self.command(Command::AttachTransport { transport, room: ROOM, params: Box::new(params) });
         self.by_address.insert(client.address, index);
-        self.members.push(Member { client, transport, media: Vec::new() });
+        self.members.push(Member { client, transport, media: Vec::new(), feedback: Vec::new() });
     }
 
     /// Gives the worker a command.
@@ -138,7 +141,7 @@ impl Plane {
             };
             match Class::of(datagram) {
                 Class::Rtp => member.media.push(datagram.to_vec()),
-                Class::Rtcp => {}
+                Class::Rtcp => member.feedback.push(datagram.to_vec()),
                 _ => member.client.handle(self.now, datagram),
             }
         }
@@ -172,7 +175,7 @@ impl Plane {
         }];
         let layers = vec![LayerParams { ssrc: Some(Ssrc(PUBLISHED)), ..LayerParams::default() }];
         let kind: Kind = codec.kind();
-        let params = Box::new(PublishParams { kind, mid: mid(), payloads: payloads.clone(), layers });
+        let params = Box::new(PublishParams { kind, screen: false, mid: mid(), payloads: payloads.clone(), layers });
         let (transport, track) = (self.members[0].transport, TrackId(1));
         self.command(Command::Publish { transport, track, params });
         for index in 1..self.members.len() {
@@ -194,7 +197,7 @@ impl Plane {
     }
 }
 
-fn mid() -> Mid {
+pub fn mid() -> Mid {
     Token::new("0").unwrap()
 }
 

@@ -8,10 +8,12 @@ pub mod whip;
 
 use crate::Settings;
 use crate::assets::{self, Assets};
+use crate::error::Refusal;
 use crate::rooms::actor::Handle;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, OriginalUri, State as Extract};
 use axum::http::{HeaderMap, StatusCode};
+use axum::middleware::map_response_with_state;
 use axum::response::Response;
 use axum::routing::{get, post};
 use std::sync::Arc;
@@ -39,7 +41,16 @@ pub fn router(state: State) -> Router {
     if state.settings.demo_tokens {
         router = router.route("/demo/token", post(demo::token));
     }
-    router.fallback(file).layer(DefaultBodyLimit::max(MAX_BODY)).with_state(state)
+    let counted = map_response_with_state(state.clone(), count);
+    router.fallback(file).layer(counted).layer(DefaultBodyLimit::max(MAX_BODY)).with_state(state)
+}
+
+/// Counts refusals.
+async fn count(Extract(state): Extract<State>, response: Response) -> Response {
+    if let Some(refusal) = response.extensions().get::<Refusal>() {
+        state.rooms.counts.refused(refusal);
+    }
+    response
 }
 
 async fn page(Extract(state): Extract<State>, headers: HeaderMap) -> Response {

@@ -219,7 +219,8 @@ mod tests {
         for (transport, worker) in [(1, HOME), (2, HOME), (3, AWAY), (4, AWAY)] {
             wire(&mut places, transport, worker);
         }
-        let params = PublishParams { kind: Kind::Audio, mid: mid(), payloads: Vec::new(), layers: Vec::new() };
+        let params =
+            PublishParams { kind: Kind::Audio, mid: mid(), payloads: Vec::new(), layers: Vec::new(), screen: false };
         let publish = Command::Publish { transport: TransportId(1), track: TRACK, params: Box::new(params) };
         assert_eq!(shape(&places.route(publish)), ["0 Publish"]);
         places

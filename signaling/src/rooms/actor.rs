@@ -6,6 +6,7 @@ use super::http::{HttpJoin, HttpSession};
 use super::ids::Ids;
 use crate::Settings;
 use crate::auth::Claims;
+use crate::counts::Counts;
 use crate::error::Refusal;
 use crate::media::{Media, MediaLink};
 use crate::session::{Dialect, Join, Request};
@@ -52,6 +53,8 @@ enum Inbox {
 pub struct Handle {
     inbox: mpsc::Sender<Inbox>,
     conns: Arc<AtomicU64>,
+    /// What is counted.
+    pub counts: Arc<Counts>,
 }
 
 impl Handle {
@@ -110,9 +113,10 @@ impl Handle {
 pub fn spawn(settings: Arc<Settings>, media: MediaLink) -> Handle {
     let (inbox, messages) = mpsc::channel(INBOX);
     let rooms = Rooms::new(settings, Ids::from_os(), media.workers.len());
+    let counts = rooms.counts.clone();
     let actor = Actor { rooms, media: Media::new(media.workers), outboxes: HashMap::new(), farewell: None };
     tokio::spawn(actor.run(messages, media.events));
-    Handle { inbox, conns: Arc::new(AtomicU64::new(1)) }
+    Handle { inbox, conns: Arc::new(AtomicU64::new(1)), counts }
 }
 
 struct Actor {
@@ -140,7 +144,10 @@ impl Actor {
                     }
                     None => media = false,
                 },
-                _ = tick.tick() => self.rooms.tick(Instant::now()),
+                _ = tick.tick() => {
+                    self.rooms.tick(Instant::now());
+                    self.rooms.counts.population(self.rooms.count());
+                }
             }
             self.perform();
             self.media.flush();

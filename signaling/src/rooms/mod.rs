@@ -15,6 +15,7 @@ mod speakers;
 mod tests;
 
 use crate::Settings;
+use crate::counts::Counts;
 use crate::error::Refusal;
 use crate::session::{Context, Join, Request, Session, SessionKey};
 use effect::{Closing, ConnId, Effect, Notice};
@@ -45,6 +46,8 @@ pub struct Rooms {
     resources: HashMap<String, (RoomId, SessionKey)>,
     workers: usize,
     out: Vec<Effect>,
+    /// What is counted.
+    pub counts: Arc<Counts>,
     closing: bool,
 }
 
@@ -60,6 +63,7 @@ impl Rooms {
             resources: HashMap::new(),
             workers,
             out: Vec::new(),
+            counts: Arc::default(),
             closing: false,
         }
     }
@@ -89,6 +93,7 @@ impl Rooms {
     pub fn join(&mut self, now: Instant, wall_ms: i64, conn: ConnId, join: &Join) {
         let claims = &join.claims;
         if let Err(refusal) = self.check(&claims.video.room, &claims.sub) {
+            self.counts.refused(&refusal);
             tracing::info!(room = claims.video.room, participant = claims.sub, reason = %refusal, "join refused");
             let reason = match refusal {
                 Refusal::ShuttingDown => DisconnectReason::ServerShutdown,
@@ -113,6 +118,7 @@ impl Rooms {
     ) -> Option<R> {
         let claims = &join.claims;
         let id = self.room(&claims.video.room, wall_ms);
+        self.counts.joined(join.dialect);
         let key = SessionKey(self.ids.key());
         let info = self.participant_info(join, wall_ms);
         let worker = self.place(id);

@@ -45,6 +45,20 @@ pub enum Dialect {
     Whep,
 }
 
+impl Dialect {
+    pub const ALL: [Self; 4] = [Self::Single, Self::Dual, Self::Whip, Self::Whep];
+
+    /// Its name for operators.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Single => "v1",
+            Self::Dual => "v0",
+            Self::Whip => "whip",
+            Self::Whep => "whep",
+        }
+    }
+}
+
 /// A checked wish to join or to resume.
 #[derive(Clone, Debug)]
 pub struct Join {

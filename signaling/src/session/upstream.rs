@@ -232,7 +232,8 @@ impl Session {
         let pending = self.pending.get(position)?.clone();
         let payloads = codecs::understood(section, pending.receive.prefer, pending.receive.red);
         let layers = codecs::layers(section, |rid| pending.quality_of(rid));
-        let params = PublishParams { kind, mid, payloads: payloads.clone(), layers: layers.clone() };
+        let screen = pending.info.source() == proto::TrackSource::ScreenShare;
+        let params = PublishParams { kind, screen, mid, payloads: payloads.clone(), layers: layers.clone() };
         let publication = pending.clone().publish(self.key, self.info.sid.clone(), mid, payloads, &layers);
         self.pending.remove(position);
         if let Some(slot) = self.upstream.slots.get_mut(index) {

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod client;
+pub mod exposition;
 mod feedback;
 pub mod http;
 pub mod media;

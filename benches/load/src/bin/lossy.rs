@@ -7,7 +7,7 @@ use ramai_load::lossy::{Faults, Proxy};
 use std::io::Write;
 use std::net::SocketAddr;
 
-/// Drops, duplicates or delays media between a server on this machine and the load generator.
+/// Drops, duplicates, delays or hoards media between a server on this machine and the load generator.
 #[derive(Parser)]
 struct Args {
     /// The server's media port.

@@ -4,6 +4,7 @@ use super::roster::Roster;
 use super::tracks::Tracks;
 use super::{Attendance, Common, Dialect, Life, Link, PATIENCE, Seat};
 use crate::Error;
+use crate::media::source::LayerParams;
 use crate::sdp::{self, Description, Flow, Section};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -12,8 +13,8 @@ use livekit_protocol::signal_request::Message as Request;
 use livekit_protocol::signal_response::Message as Response;
 use livekit_protocol::{
     AddTrackRequest, ClientInfo, ConnectionSettings, JoinRequest, LeaveRequest, SessionDescription, SignalRequest,
-    SignalResponse, TrackSource, TrackType, UpdateSubscription, UpdateTrackSettings, VideoLayer, VideoQuality,
-    WrappedJoinRequest,
+    SignalResponse, SubscribedQualityUpdate, TrackSource, TrackType, UpdateSubscription, UpdateTrackSettings,
+    VideoLayer, VideoQuality, WrappedJoinRequest,
 };
 use prost::Message as _;
 use std::time::Duration;
@@ -63,6 +64,8 @@ struct Session {
     offering: bool,
     offer_again: bool,
     published: usize,
+    /// Which layers of the camera are watched; empty until the server says.
+    switched: Vec<bool>,
     roster: Roster,
 }
 
@@ -76,7 +79,8 @@ impl Session {
         let path = if dual {
             format!("/rtc?access_token={token}&protocol=16&sdk=rust&version=0.1.0&auto_subscribe=0&adaptive_stream=0")
         } else {
-            if seat.view.wants_any() {
+            // As SDKs do, also where nothing is wanted yet: who only looks on is connected.
+            if seat.view.wants_any() || tracks.is_none() {
                 for n in 0..2 * FIRST_SECTIONS {
                     sections.push(Section { video: n >= FIRST_SECTIONS, flow: Flow::Receive });
                 }
@@ -86,8 +90,7 @@ impl Session {
                 client_info: Some(ClientInfo { protocol: 16, version: "0.1.0".into(), ..Default::default() }),
                 connection_settings: Some(ConnectionSettings { auto_subscribe: false, ..Default::default() }),
                 add_track_requests: tracks.iter().flat_map(add_requests).collect(),
-                // A client with nothing to send and nothing to see has nothing to offer.
-                publisher_offer: (!sections.is_empty()).then(|| description("offer", text, 1)),
+                publisher_offer: Some(description("offer", text, 1)),
                 ..Default::default()
             };
             let wrapped = WrappedJoinRequest { compression: 0, join_request: request.encode_to_vec() };
@@ -96,7 +99,7 @@ impl Session {
         };
         let socket = open(&format!("ws://{}{path}", common.server)).await?;
         let roster = Roster::new(seat.view, &seat.identity);
-        let offering = !dual && !sections.is_empty();
+        let offering = !dual;
         Ok(Self {
             common,
             seat,
@@ -110,6 +113,7 @@ impl Session {
             offering,
             offer_again: false,
             published: 0,
+            switched: Vec::new(),
             roster,
         })
     }
@@ -186,13 +190,15 @@ impl Session {
             }
             Response::Update(update) => self.meet(&update.participants).await,
             Response::Answer(answer) => {
-                self.up.apply(&self.common, &self.seat, self.begun, &Description::parse(&answer.sdp)?)?;
+                let theirs = Description::parse(&answer.sdp)?;
+                self.up.apply(&self.common, &self.seat, self.begun, &theirs)?;
                 if answer.id != self.offer_id {
                     return Err(Error::Protocol(format!("answer {} to offer {}", answer.id, self.offer_id)));
                 }
                 self.offering = false;
                 if let (1, Some(tracks)) = (answer.id, &self.tracks) {
-                    self.up.port.publish(tracks.source(sdp::extensions()))?;
+                    self.up.port.publish(tracks.source(theirs.extensions))?;
+                    self.up.port.switch_layers(self.switched.clone())?;
                 }
                 if self.offer_again { self.offer().await } else { Ok(()) }
             }
@@ -213,12 +219,25 @@ impl Session {
                 self.published += 1;
                 Ok(())
             }
+            Response::SubscribedQualityUpdate(update) if self.common.dynacast => self.switch_layers(&update),
             Response::RequestResponse(refused) if refused.reason != 0 => {
                 Err(Error::Protocol(format!("a request was refused: {}", refused.message)))
             }
             Response::Leave(leave) => Err(Error::Signaling(format!("the server asked to leave: {:?}", leave.reason()))),
             _ => Ok(()),
         }
+    }
+
+    /// Sends what somebody watches (dynacast). Spatial layers within one encoding all stay.
+    fn switch_layers(&mut self, update: &SubscribedQualityUpdate) -> Result<(), Error> {
+        let Some(tracks) = &self.tracks else { return Ok(()) };
+        // One camera each, so one codec.
+        let Some(codec) = update.subscribed_codecs.first() else { return Ok(()) };
+        let on = |quality: &VideoQuality| codec.qualities.iter().any(|q| q.quality() == *quality && q.enabled);
+        let any = codec.qualities.iter().any(|quality| quality.enabled);
+        let layers = tracks.layers().len();
+        self.switched = if layers > 1 { qualities(layers).iter().map(on).collect() } else { vec![any] };
+        self.up.port.switch_layers(self.switched.clone())
     }
 
     /// Subscribes to what is new among the others' tracks, as far as the view goes.
@@ -284,6 +303,15 @@ async fn open(url: &str) -> Result<WebSocketStream<MaybeTlsStream<TcpStream>>, E
     }
 }
 
+/// What the protocol calls so many simulcast layers, lowest first.
+fn qualities(layers: usize) -> &'static [VideoQuality] {
+    match layers {
+        1 => &[VideoQuality::High],
+        2 => &[VideoQuality::Low, VideoQuality::High],
+        _ => &[VideoQuality::Low, VideoQuality::Medium, VideoQuality::High],
+    }
+}
+
 fn add_requests(tracks: &Tracks) -> Vec<AddTrackRequest> {
     let [microphone, camera] = tracks.ids();
     let microphone = microphone.map(|cid| AddTrackRequest {
@@ -294,20 +322,20 @@ fn add_requests(tracks: &Tracks) -> Vec<AddTrackRequest> {
         disable_red: true,
         ..Default::default()
     });
-    let qualities = match tracks.layers().len() {
-        1 => [VideoQuality::High].as_slice(),
-        2 => &[VideoQuality::Low, VideoQuality::High],
-        _ => &[VideoQuality::Low, VideoQuality::Medium, VideoQuality::High],
-    };
     let largest = tracks.layers().last().map_or((0, 0), |l| (l.shape.width, l.shape.height));
-    let layers = tracks.layers().iter().zip(qualities).map(|(layer, quality)| VideoLayer {
-        quality: (*quality).into(),
-        width: layer.shape.width.into(),
-        height: layer.shape.height.into(),
-        bitrate: layer.shape.bitrate,
+    // Spatial layers of one encoding are announced as simulcast's are, but for the rid.
+    let spatial = tracks.mode().spatial();
+    let announced = |layer: &LayerParams, place: usize| VideoLayer {
+        width: u32::from(layer.shape.width >> (spatial - 1 - place)),
+        height: u32::from(layer.shape.height >> (spatial - 1 - place)),
+        bitrate: layer.shape.bitrate >> (2 * (spatial - 1 - place)),
         rid: layer.shape.rid.unwrap_or_default().to_owned(),
         ..Default::default()
-    });
+    };
+    let layers: Vec<VideoLayer> =
+        tracks.layers().iter().flat_map(|l| (0..spatial).map(move |place| announced(l, place))).collect();
+    let layers = layers.iter().zip(qualities(layers.len()));
+    let layers = layers.map(|(layer, quality)| VideoLayer { quality: (*quality).into(), ..layer.clone() });
     let camera = camera.map(|cid| AddTrackRequest {
         cid,
         name: "camera".into(),

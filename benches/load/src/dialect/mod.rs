@@ -11,6 +11,8 @@ use crate::Error;
 use crate::engine::{Handle, Port};
 use crate::media::descriptor::Codec;
 use crate::media::encoder::Shape;
+use crate::media::pacer::Pacing;
+use crate::media::scalability::Mode;
 use crate::sdp::Description;
 use crate::token::Signer;
 use std::net::{IpAddr, SocketAddr};
@@ -42,6 +44,10 @@ pub struct Publish {
     pub layers: Vec<Shape>,
     /// What the camera's packets look like.
     pub codec: Codec,
+    /// How they are spaced.
+    pub pacing: Pacing,
+    /// How the layers within each encoding hang together.
+    pub mode: Mode,
 }
 
 /// What a participant wants to receive.
@@ -88,6 +94,8 @@ pub struct Common {
     pub host: Option<IpAddr>,
     /// Send media here instead of where the server says.
     pub via: Option<SocketAddr>,
+    /// Publishers switch off what nobody watches, when the server says so.
+    pub dynacast: bool,
     /// Signs tokens.
     pub signer: Signer,
     /// The engine.

@@ -1,6 +1,7 @@
 //! From what a seat publishes to media sections and what the engine needs to send in them.
 
 use super::{Publish, Seat};
+use crate::media::scalability::Mode;
 use crate::media::source::{AudioParams, LayerParams, SourceParams, VideoParams};
 use crate::sdp::{self, Flow, Section};
 use ramai_sfu::params::ExtensionMap;
@@ -51,6 +52,11 @@ impl Tracks {
         &self.layers
     }
 
+    /// How the layers within each encoding hang together.
+    pub fn mode(&self) -> Mode {
+        self.publish.mode
+    }
+
     /// One section for each.
     pub fn sections(&self) -> Vec<Section> {
         let [microphone, camera] = self.ids();
@@ -76,6 +82,8 @@ impl Tracks {
             pt: self.publish.codec.payload_types().0,
             rtx: Some(self.publish.codec.payload_types().1),
             layers: self.layers.clone(),
+            pacing: self.publish.pacing,
+            mode: self.publish.mode,
         });
         SourceParams { publisher: self.publish.number, seed: self.seed, extensions, audio, video }
     }

@@ -9,6 +9,7 @@ use super::{Attendance, Common, Dialect, Life, Link, Seat};
 use crate::Error;
 use crate::sdp::{self, Description, Flow, Section};
 use hyper::Method;
+use ramai_sfu::params::ExtensionMap;
 
 /// Sections of each kind in a receiver's offer, at most.
 const MAX_SECTIONS: usize = 64;
@@ -27,7 +28,7 @@ impl Dialect for Whip {
             let mut legs = Vec::new();
             if let Some(tracks) = Tracks::of(&seat) {
                 let leg = Leg::open(&common, &seat, life.begun, token.clone(), "/whip", &tracks.sections()).await?;
-                leg.link.port.publish(tracks.source(sdp::extensions()))?;
+                leg.link.port.publish(tracks.source(leg.extensions))?;
                 legs.push(leg);
             }
             let (ears, eyes) = (seat.view.audible.min(MAX_SECTIONS), seat.view.visible.min(MAX_SECTIONS));
@@ -61,6 +62,8 @@ impl Dialect for Whip {
 struct Leg {
     link: Link,
     resource: String,
+    /// Those that the server took.
+    extensions: ExtensionMap,
     token: String,
 }
 
@@ -87,7 +90,8 @@ impl Leg {
             Some((_, rest)) => rest.find('/').and_then(|at| rest.get(at..)).unwrap_or("/").to_owned(),
             None => location,
         };
-        link.apply(common, seat, begun, &Description::parse(&answer.body)?)?;
-        Ok(Self { link, resource, token })
+        let theirs = Description::parse(&answer.body)?;
+        link.apply(common, seat, begun, &theirs)?;
+        Ok(Self { link, resource, extensions: theirs.extensions, token })
     }
 }

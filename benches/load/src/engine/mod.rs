@@ -113,6 +113,7 @@ enum Command {
     Connect { id: u64, local: IceCredentials, remote: Remote, begun: u64, checked: bool, opened: Opened },
     Receive { id: u64, extensions: ExtensionMap, kinds: FxHashMap<u8, Kind>, streams: Vec<Incoming> },
     Publish { id: u64, params: Box<SourceParams> },
+    Layers { id: u64, on: Vec<bool> },
     Leaving { id: u64 },
     Close { id: u64 },
     Restart,
@@ -145,6 +146,8 @@ pub struct Engine {
     clock: Clock,
     peers: FxHashMap<u64, (u64, Peer)>,
     receiver: Receiver,
+    /// The kernel may hand over several datagrams as one.
+    gro: bool,
     latency: Latency,
     /// Sums over peers that are gone.
     past: Measured,
@@ -154,11 +157,11 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Starts the thread.
+    /// Starts the thread; with `gro`, sockets take runs of datagrams as one.
     ///
     /// # Errors
     /// If there is no cryptography, no epoll or no thread.
-    pub fn start() -> Result<(Handle, JoinHandle<()>), Error> {
+    pub fn start(gro: bool) -> Result<(Handle, JoinHandle<()>), Error> {
         let (commands, receiver) = mpsc::channel();
         let identity = Identity::generate()?;
         let handle = Handle { commands, ids: Arc::new(AtomicU64::new(1)), identity: identity.clone() };
@@ -172,7 +175,8 @@ impl Engine {
                 clock: Clock::new(),
                 peers: FxHashMap::default(),
                 // Its control buffers hold raw pointers: it is made where it stays.
-                receiver: Receiver::default(),
+                receiver: Receiver::new(gro),
+                gro,
                 latency,
                 past: Measured::default(),
                 longest_round: 0,
@@ -202,7 +206,7 @@ impl Engine {
             for (due, peer) in self.peers.values_mut() {
                 if *due <= now {
                     peer.tick(now, &self.clock, self.hushed.is_some());
-                    *due = peer.due(&self.clock);
+                    *due = peer.due(now, &self.clock);
                 }
             }
             self.drain(&mut events);
@@ -228,7 +232,7 @@ impl Engine {
                     break;
                 }
             }
-            *due = (*due).min(peer.due(&self.clock));
+            *due = (*due).min(peer.due(now, &self.clock));
             if let Some(why) = peer.take_failure() {
                 self.past.broken += 1;
                 self.past.broken_why.get_or_insert(why);
@@ -244,7 +248,7 @@ impl Engine {
                     SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
                     SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
                 };
-                let socket = socket::open((any, 0).into()).and_then(|socket| {
+                let socket = socket::open((any, 0).into(), self.gro).and_then(|socket| {
                     socket.connect(remote.address)?;
                     self.epoll.add(&socket, EpollEvent::new(EpollFlags::EPOLLIN, id))?;
                     Ok(socket)
@@ -268,6 +272,11 @@ impl Engine {
                 if let Some((due, peer)) = self.peers.get_mut(&id) {
                     peer.publish(Source::new(*params, now));
                     *due = 0;
+                }
+            }
+            Command::Layers { id, on } => {
+                if let Some((_, peer)) = self.peers.get_mut(&id) {
+                    peer.switch_layers(&on);
                 }
             }
             Command::Leaving { id } => {
@@ -415,6 +424,14 @@ impl Port {
     /// If the engine has ended.
     pub fn leaving(&self) -> Result<(), Error> {
         self.handle.send(Command::Leaving { id: self.id })
+    }
+
+    /// Which encodings of what is published are sent, lowest first; those not named stay as they are.
+    ///
+    /// # Errors
+    /// If the engine has ended.
+    pub fn switch_layers(&self, on: Vec<bool>) -> Result<(), Error> {
+        self.handle.send(Command::Layers { id: self.id, on })
     }
 
     /// What is sent from now on.

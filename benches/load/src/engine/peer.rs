@@ -124,6 +124,13 @@ impl Peer {
         self.source = Some(source);
     }
 
+    /// Which encodings it sends.
+    pub fn switch_layers(&mut self, on: &[bool]) {
+        if let Some(source) = &mut self.source {
+            source.switch_layers(on);
+        }
+    }
+
     /// What may come in, all of it. Streams that aren't named any more have ended.
     pub fn receive(&mut self, extensions: ExtensionMap, kinds: FxHashMap<u8, Kind>, streams: &[Incoming]) {
         (self.extensions, self.kinds) = (extensions, kinds);
@@ -142,9 +149,9 @@ impl Peer {
     }
 
     /// When [`Peer::tick`] is due.
-    pub fn due(&self, clock: &Clock) -> u64 {
+    pub fn due(&self, now: u64, clock: &Clock) -> u64 {
         let dtls = self.dtls.as_ref().and_then(Dtls::due).map(|at| clock.nanos(at));
-        let source = self.source.as_ref().filter(|_| self.srtp.is_some()).map(Source::due);
+        let source = self.source.as_ref().filter(|_| self.srtp.is_some()).map(|source| source.due(now));
         let feedback = self.recorder.as_ref().and_then(Recorder::poll_timeout).map(|at| clock.nanos(at));
         let opening = self.opened.is_some().then_some(self.deadline);
         let fixed = [self.ice.due(), self.next_report, self.next_nack];
@@ -436,7 +443,7 @@ impl Peer {
                 stream.sender_report(now, report);
             }
             if let Some(source) = &mut self.source {
-                source.handle_rtcp(now, &packet);
+                source.handle_rtcp(&packet);
             }
         }
     }

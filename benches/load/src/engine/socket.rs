@@ -3,7 +3,7 @@
 use nix::errno::Errno;
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, MultiHeaders, recvmmsg, setsockopt, sockopt};
 use nix::sys::time::TimeSpec;
-use socket_options::{BUFFER, DATAGRAM};
+use socket_options::{BUFFER, DATAGRAM, RUN};
 use std::io::IoSliceMut;
 use std::net::UdpSocket;
 use std::os::fd::AsRawFd;
@@ -14,21 +14,26 @@ pub const BATCH: usize = 32;
 mod socket_options {
     /// Larger than any datagram that we get without UDP GRO.
     pub const DATAGRAM: usize = 2048;
+    /// Larger than any run of datagrams that the kernel hands over as one with UDP GRO.
+    pub const RUN: usize = 65_536;
     /// Receive buffer that we ask for: 20 ms of sleep must not cost packets.
     pub const BUFFER: usize = 4 << 20;
 }
 
 /// A non-blocking socket for one participant, with the kernel's timestamps on.
 ///
-/// UDP GRO stays off on purpose: with it the kernel would hand over the server's segmented sends unsegmented on loopback, which
+/// UDP GRO stays off unless asked for: with it the kernel hands over the server's segmented sends unsegmented on loopback, which
 /// spares the server work that a network card without that offload would leave it.
 ///
 /// # Errors
 /// If there are no more sockets.
-pub fn open(any: std::net::SocketAddr) -> std::io::Result<UdpSocket> {
+pub fn open(any: std::net::SocketAddr, gro: bool) -> std::io::Result<UdpSocket> {
     let socket = UdpSocket::bind(any)?;
     socket.set_nonblocking(true)?;
     setsockopt(&socket, sockopt::ReceiveTimestampns, &true)?;
+    if gro {
+        setsockopt(&socket, sockopt::UdpGroSegment, &true)?;
+    }
     // The forced form needs a privilege; without it, as much as the system allows.
     if setsockopt(&socket, sockopt::RcvBufForce, &BUFFER).is_err() {
         setsockopt(&socket, sockopt::RcvBuf, &BUFFER)?;
@@ -40,18 +45,23 @@ pub fn open(any: std::net::SocketAddr) -> std::io::Result<UdpSocket> {
 pub struct Receiver {
     headers: MultiHeaders<()>,
     bytes: Vec<u8>,
+    /// Bytes for each message.
+    room: usize,
 }
 
-impl Default for Receiver {
-    fn default() -> Self {
-        let control = nix::cmsg_space!(TimeSpec);
-        Self { headers: MultiHeaders::preallocate(BATCH, Some(control)), bytes: vec![0; BATCH * DATAGRAM] }
-    }
+fn headers() -> MultiHeaders<()> {
+    MultiHeaders::preallocate(BATCH, Some(nix::cmsg_space!(TimeSpec, i32)))
 }
 
 impl Receiver {
-    /// Receives what is there, up to a batch, and passes each datagram with its arrival in nanoseconds of wall-clock time (or
-    /// `now` where the kernel has none). Returns how many there were.
+    /// For sockets opened with the same `gro`.
+    pub fn new(gro: bool) -> Self {
+        let room = if gro { RUN } else { DATAGRAM };
+        Self { headers: headers(), bytes: vec![0; BATCH * room], room }
+    }
+
+    /// Receives what is there, up to a batch of messages, and passes each datagram with its arrival in nanoseconds of wall-clock time (or
+    /// `now` where the kernel has none). Returns how many messages there were.
     ///
     /// # Errors
     /// What the socket reports, for example that the server's port is closed.
@@ -61,10 +71,10 @@ impl Receiver {
         now: u64,
         mut each: impl FnMut(u64, &mut [u8]),
     ) -> Result<usize, Errno> {
-        let mut arrived = [(0usize, 0u64); BATCH];
-        let mut count = 0;
+        let mut arrived = [(0usize, 0u64, 0usize); BATCH];
+        let (mut count, mut singles) = (0, false);
         {
-            let mut chunks = self.bytes.chunks_mut(DATAGRAM);
+            let mut chunks = self.bytes.chunks_mut(self.room);
             let mut slices: [[IoSliceMut<'_>; 1]; BATCH] =
                 std::array::from_fn(|_| [IoSliceMut::new(chunks.next().unwrap_or_default())]);
             let results =
@@ -74,18 +84,27 @@ impl Receiver {
                 other => other?,
             };
             for (message, place) in results.zip(&mut arrived) {
-                let stamp = message.cmsgs().ok().into_iter().flatten().find_map(|control| match control {
-                    ControlMessageOwned::ScmTimestampns(at) => {
-                        Some(at.tv_sec() as u64 * 1_000_000_000 + at.tv_nsec() as u64)
+                let (mut stamp, mut segment) = (now, None);
+                for control in message.cmsgs().ok().into_iter().flatten() {
+                    match control {
+                        ControlMessageOwned::ScmTimestampns(at) => {
+                            stamp = at.tv_sec() as u64 * 1_000_000_000 + at.tv_nsec() as u64;
+                        }
+                        ControlMessageOwned::UdpGroSegments(size) => segment = Some(size as usize),
+                        _ => {}
                     }
-                    _ => None,
-                });
-                *place = (message.bytes, stamp.unwrap_or(now));
+                }
+                singles |= segment.is_none();
+                *place = (message.bytes, stamp, segment.unwrap_or(message.bytes).max(1));
                 count += 1;
             }
         }
-        for ((len, at), chunk) in arrived.iter().take(count).zip(self.bytes.chunks_mut(DATAGRAM)) {
-            if let Some(datagram) = chunk.get_mut(..*len) {
+        if singles && self.room == RUN {
+            // A message without a segment size leaves its header with no room for that of the next.
+            self.headers = headers();
+        }
+        for ((len, at, segment), chunk) in arrived.iter().take(count).zip(self.bytes.chunks_mut(self.room)) {
+            for datagram in chunk.get_mut(..*len).unwrap_or_default().chunks_mut(*segment) {
                 each(*at, datagram);
             }
         }
@@ -100,9 +119,9 @@ mod tests {
     #[test]
     fn a_batch_comes_whole_in_order_and_with_its_times() {
         let any = ([127, 0, 0, 1], 0).into();
-        let (a, b) = (open(any).unwrap(), UdpSocket::bind(any).unwrap());
+        let (a, b) = (open(any, false).unwrap(), UdpSocket::bind(any).unwrap());
         b.connect(a.local_addr().unwrap()).unwrap();
-        let mut receiver = Receiver::default();
+        let mut receiver = Receiver::new(false);
         assert_eq!(receiver.receive(&a, 7, |_, _| panic!("nothing was sent")), Ok(0));
         for n in 0..50u8 {
             b.send(&vec![n; usize::from(n) + 1]).unwrap();
@@ -118,5 +137,22 @@ mod tests {
         }
         assert_eq!(got, (0..50u8).map(|n| (usize::from(n) + 1, n)).collect::<Vec<_>>());
         assert!(times.is_sorted() && times[0] > 1_600_000_000_000_000_000, "{times:?}");
+    }
+
+    #[test]
+    fn a_run_that_comes_as_one_message_is_cut_again() {
+        let any = ([127, 0, 0, 1], 0).into();
+        let (a, b) = (open(any, true).unwrap(), UdpSocket::bind(any).unwrap());
+        b.connect(a.local_addr().unwrap()).unwrap();
+        let mut receiver = Receiver::new(true);
+        b.send(&[9; 60]).unwrap();
+        assert_eq!(receiver.receive(&a, 7, |_, datagram| assert_eq!(datagram.len(), 60)), Ok(1));
+        setsockopt(&b, sockopt::UdpGsoSegment, &100).unwrap();
+        for _ in 0..2 {
+            b.send(&(0..250).collect::<Vec<u8>>()).unwrap();
+            let mut got = Vec::new();
+            assert_eq!(receiver.receive(&a, 7, |_, datagram| got.push((datagram.len(), datagram[0]))), Ok(1));
+            assert_eq!(got, [(100, 0), (100, 100), (50, 200)]);
+        }
     }
 }

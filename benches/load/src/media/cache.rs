@@ -12,6 +12,8 @@ pub struct Sent {
     pub ts: u32,
     /// Its marker bit.
     pub marker: bool,
+    /// Its dependency descriptor.
+    pub descriptor: Vec<u8>,
     /// Its payload.
     pub payload: Vec<u8>,
 }
@@ -29,13 +31,15 @@ impl Default for Cache {
 }
 
 impl Cache {
-    /// Keeps a packet in the place of the one [`SIZE`] before it, whose buffer it takes over.
-    pub fn put(&mut self, seq: u16, ts: u32, marker: bool, payload: &[u8]) {
+    /// Keeps a packet in the place of the one [`SIZE`] before it, whose buffers it takes over.
+    pub fn put(&mut self, seq: u16, ts: u32, marker: bool, descriptor: &[u8], payload: &[u8]) {
         let Some(place) = self.ring.get_mut(usize::from(seq) % SIZE) else { return };
-        let mut buffer = place.take().map(|old| old.payload).unwrap_or_default();
-        buffer.clear();
-        buffer.extend_from_slice(payload);
-        *place = Some(Sent { seq, ts, marker, payload: buffer });
+        let mut buffers = place.take().map(|old| (old.descriptor, old.payload)).unwrap_or_default();
+        buffers.0.clear();
+        buffers.0.extend_from_slice(descriptor);
+        buffers.1.clear();
+        buffers.1.extend_from_slice(payload);
+        *place = Some(Sent { seq, ts, marker, descriptor: buffers.0, payload: buffers.1 });
     }
 
     /// The packet with this number, if it is still here.
@@ -52,7 +56,7 @@ mod tests {
     fn old_ones_make_place() {
         let mut cache = Cache::default();
         for seq in 0..600u16 {
-            cache.put(seq, seq.into(), false, &[seq as u8]);
+            cache.put(seq, seq.into(), false, &[], &[seq as u8]);
         }
         assert!(cache.get(87).is_none());
         assert_eq!(cache.get(88).unwrap().payload, [88]);

@@ -1,7 +1,8 @@
-//! One encoding of a camera: invented frames whose sizes vary around the bitrate, three temporal layers, key frames when asked
-//! for. How they look in packets is the [`descriptor`]'s.
+//! One encoding of a camera: invented frames whose sizes vary around the bitrate, three temporal layers, one spatial layer or three,
+//! key frames when asked for. How they look in packets is the [`descriptor`]'s.
 
 use super::descriptor::{self, Codec};
+use super::scalability::{Kind, Mode};
 use super::{SECOND, stamp};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
@@ -10,8 +11,10 @@ use rand_chacha::ChaCha8Rng;
 pub const MAX_PAYLOAD: usize = 1_160;
 /// A key frame is so many times an average frame.
 const KEY_SIZE: f64 = 6.0;
-/// Temporal layers of successive frames, and what share of the average size each takes; they sum up to 4.
-const PATTERN: [(u8, f64); 4] = [(0, 1.7), (2, 0.55), (1, 1.2), (2, 0.55)];
+/// What share of the average size successive pictures take; they sum up to 4.
+const TURN: [f64; 4] = [1.7, 0.55, 1.2, 0.55];
+/// What share of a picture each of three spatial layers takes.
+const SPATIAL: [f64; 3] = [0.08, 0.24, 0.68];
 
 /// What an encoding is like.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -38,12 +41,24 @@ pub const CAMERA: [Shape; 3] = [
 /// One frame to send.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Frame {
-    /// A key frame.
+    /// Of a key picture.
     pub key: bool,
     /// Temporal layer.
     pub temporal: u8,
-    /// Number in this encoding.
+    /// Spatial layer within the encoding.
+    pub spatial: u8,
+    /// The last of its picture.
+    pub ends_picture: bool,
+    /// It builds on the lower spatial layer of its picture.
+    pub on_lower: bool,
+    /// Some spatial layer above may build on it.
+    pub for_higher: bool,
+    /// Number of its dependency template.
+    pub template: u8,
+    /// Number of its picture in this encoding.
     pub number: u32,
+    /// Number of the frame in this encoding, which wraps.
+    pub frame_number: u16,
     /// Payload bytes of all its packets.
     pub size: usize,
     /// Number of the picture, 15 bits.
@@ -71,8 +86,14 @@ impl Frame {
 pub struct Encoder {
     codec: Codec,
     shape: Shape,
+    mode: Mode,
     rng: ChaCha8Rng,
     number: u32,
+    frame_number: u16,
+    /// Spatial layer of the next frame.
+    spatial: usize,
+    /// The picture on its way: its kind, its size.
+    picture: (Kind, f64),
     phase: usize,
     picture_id: u16,
     tl0: u8,
@@ -81,12 +102,25 @@ pub struct Encoder {
 
 impl Encoder {
     /// Starts with a key frame.
-    pub fn new(codec: Codec, shape: Shape, mut rng: ChaCha8Rng) -> Self {
+    pub fn new(codec: Codec, shape: Shape, mode: Mode, mut rng: ChaCha8Rng) -> Self {
         let (picture_id, tl0) = (rng.random_range(0..0x8000), rng.random());
-        Self { codec, shape, rng, number: 0, phase: 0, picture_id, tl0, key_wanted: true }
+        Self {
+            codec,
+            shape,
+            mode,
+            rng,
+            number: 0,
+            frame_number: 0,
+            spatial: 0,
+            picture: (Kind::Key, 0.0),
+            phase: 0,
+            picture_id,
+            tl0,
+            key_wanted: true,
+        }
     }
 
-    /// The next frame will be a key frame (after PLI or FIR).
+    /// The next picture will be a key picture (after PLI or FIR).
     pub fn request_key(&mut self) {
         self.key_wanted = true;
     }
@@ -96,6 +130,11 @@ impl Encoder {
         SECOND / u64::from(self.shape.fps.max(1))
     }
 
+    /// How its layers hang together.
+    pub fn mode(&self) -> Mode {
+        self.mode
+    }
+
     /// What it encodes.
     pub fn shape(&self) -> Shape {
         self.shape
@@ -103,27 +142,51 @@ impl Encoder {
 
     /// The next frame.
     pub fn frame(&mut self) -> Frame {
+        if self.spatial == 0 {
+            self.begin_picture();
+        }
+        let (spatial, (kind, size)) = (self.spatial, self.picture);
+        let several = self.mode.spatial() > 1;
+        let share = SPATIAL.get(spatial).copied().filter(|_| several).unwrap_or(1.0);
+        let ends_picture = spatial + 1 == self.mode.spatial();
+        self.spatial = if ends_picture { 0 } else { spatial + 1 };
+        self.frame_number = self.frame_number.wrapping_add(1);
+        Frame {
+            key: kind == Kind::Key,
+            temporal: kind.temporal(),
+            spatial: spatial as u8,
+            ends_picture,
+            on_lower: self.mode.on_lower(spatial, kind),
+            for_higher: !ends_picture && self.mode.on_lower(spatial + 1, kind),
+            template: self.mode.template(spatial, kind),
+            number: self.number,
+            frame_number: self.frame_number,
+            size: ((size * share) as usize).max(descriptor::MAX_LEN + stamp::LEN),
+            picture_id: self.picture_id,
+            tl0: self.tl0,
+        }
+    }
+
+    fn begin_picture(&mut self) {
         let key = std::mem::take(&mut self.key_wanted);
         if key {
             self.phase = 0;
         }
-        let (temporal, share) = PATTERN.get(self.phase).copied().unwrap_or((0, 1.0));
-        self.phase = (self.phase + 1) % PATTERN.len();
+        let kind = Kind::at(self.phase, key);
+        let share = TURN.get(self.phase).copied().unwrap_or(1.0);
+        self.phase = (self.phase + 1) % TURN.len();
         let average = f64::from(self.shape.bitrate) / 8.0 / f64::from(self.shape.fps.max(1));
-        let size = average * if key { KEY_SIZE } else { share } * self.rng.random_range(0.75..1.25);
+        self.picture = (kind, average * if key { KEY_SIZE } else { share } * self.rng.random_range(0.75..1.25));
         self.picture_id = (self.picture_id + 1) & 0x7fff;
-        if temporal == 0 {
+        self.number = self.number.wrapping_add(1);
+        if kind.temporal() == 0 {
             self.tl0 = self.tl0.wrapping_add(1);
         }
-        let number = self.number;
-        self.number = self.number.wrapping_add(1);
-        let size = (size as usize).max(descriptor::MAX_LEN + stamp::LEN);
-        Frame { key, temporal, number, size, picture_id: self.picture_id, tl0: self.tl0 }
     }
 
     /// Writes descriptor and payload header of packet `index` of a frame; the rest of the payload stays as it is.
     pub fn fill(&self, frame: &Frame, index: usize, payload: &mut [u8]) {
-        let head = descriptor::write(self.codec, &self.shape, frame, index);
+        let head = descriptor::write(self.codec, self.mode, &self.shape, frame, index);
         if let Some(place) = payload.get_mut(..head.len()) {
             place.copy_from_slice(&head);
         }
@@ -136,7 +199,7 @@ mod tests {
     use rand::SeedableRng;
 
     fn encoder() -> Encoder {
-        Encoder::new(Codec::Vp8, CAMERA[2], ChaCha8Rng::seed_from_u64(1))
+        Encoder::new(Codec::Vp8, CAMERA[2], Mode::L1t3, ChaCha8Rng::seed_from_u64(1))
     }
 
     #[test]
@@ -146,6 +209,23 @@ mod tests {
         let rate = sizes.iter().sum::<usize>() as f64 * 8.0 / 100.0;
         assert!((1_600_000.0..1_800_000.0).contains(&rate), "{rate}");
         assert!(sizes.iter().max() > sizes.iter().min().map(|m| m * 4).as_ref());
+    }
+
+    #[test]
+    fn a_picture_in_spatial_layers_is_as_large_as_one_without() {
+        let mut encoder = Encoder::new(Codec::Vp9, CAMERA[2], Mode::L3t3Key, ChaCha8Rng::seed_from_u64(1));
+        let frames: Vec<Frame> = (0..9_000).map(|_| encoder.frame()).collect();
+        let rate = frames.iter().map(|f| f.size).sum::<usize>() as f64 * 8.0 / 100.0;
+        assert!((1_600_000.0..1_800_000.0).contains(&rate), "{rate}");
+        for picture in frames.chunks(3) {
+            assert!(picture.iter().enumerate().all(|(n, f)| usize::from(f.spatial) == n && f.ends_picture == (n == 2)));
+            assert!(
+                picture
+                    .iter()
+                    .all(|f| (f.number, f.temporal, f.key) == (picture[0].number, picture[0].temporal, picture[0].key))
+            );
+            assert!(picture.iter().all(|f| f.on_lower == (f.key && f.spatial > 0)));
+        }
     }
 
     #[test]

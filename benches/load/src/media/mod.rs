@@ -1,10 +1,13 @@
 //! What publishers send: packets of the shape of Opus, VP8, VP9 or AV1, of realistic sizes and pace, each with a [`stamp`] at its end.
 
 pub mod cache;
+pub mod dependency;
 pub mod descriptor;
 pub mod encoder;
 pub mod opus;
+pub mod pacer;
 pub mod rtp;
+pub mod scalability;
 pub mod source;
 pub mod stamp;
 

@@ -17,7 +17,8 @@ pub struct Fixed {
     pub ssrc: u32,
 }
 
-/// Appends a header. Extensions that aren't in `map`, or have ids beyond one byte's, are left out.
+/// Appends a header. Extensions that aren't in `map` or have nothing to say are left out. The elements have one-byte heads unless one
+/// of them is too long for that.
 pub fn header(fixed: &Fixed, map: &ExtensionMap, extensions: &[(Extension, &[u8])], buf: &mut Vec<u8>) {
     let start = buf.len();
     buf.extend([0x80, u8::from(fixed.marker) << 7 | fixed.pt & 0x7f]);
@@ -25,10 +26,18 @@ pub fn header(fixed: &Fixed, map: &ExtensionMap, extensions: &[(Extension, &[u8]
     buf.extend(fixed.ts.to_be_bytes());
     buf.extend(fixed.ssrc.to_be_bytes());
     let block = buf.len();
-    buf.extend([0xbe, 0xde, 0, 0]);
-    for (extension, value) in extensions {
-        let (Some(id), 1..=16) = (map.id(*extension).filter(|id| *id < 15), value.len()) else { continue };
-        buf.push(id << 4 | (value.len() - 1) as u8);
+    let known = || {
+        let known = extensions.iter().filter_map(|(extension, value)| Some((map.id(*extension)?, *value)));
+        known.filter(|(_, value)| (1..=255).contains(&value.len()))
+    };
+    let long = known().any(|(id, value)| id > 14 || value.len() > 16);
+    buf.extend(if long { [0x10, 0x00, 0, 0] } else { [0xbe, 0xde, 0, 0] });
+    for (id, value) in known() {
+        if long {
+            buf.extend([id, value.len() as u8]);
+        } else {
+            buf.push(id << 4 | (value.len() - 1) as u8);
+        }
         buf.extend_from_slice(value);
     }
     if buf.len() == block + 4 {
@@ -87,6 +96,22 @@ mod tests {
         assert_eq!(packet.extensions.rid.unwrap().as_str(), "q");
         assert_eq!(packet.extensions.transport_cc, Some(0x102));
         assert_eq!(packet.extensions.audio_level, None);
+        assert_eq!(&packet.payload[..], b"payload");
+    }
+
+    #[test]
+    fn a_long_extension_makes_all_heads_two_bytes() {
+        let mut map = ExtensionMap::default();
+        map.set(Extension::TransportCc, 4);
+        map.set(Extension::DependencyDescriptor, 7);
+        let fixed = Fixed { pt: 98, marker: false, seq: 1, ts: 2, ssrc: 3 };
+        let long = [7; 84];
+        let mut buf = Vec::new();
+        header(&fixed, &map, &[(Extension::TransportCc, &[1, 2]), (Extension::DependencyDescriptor, &long)], &mut buf);
+        buf.extend(b"payload");
+        let packet = Packet::parse(&Bytes::from(buf), &map).unwrap();
+        assert_eq!(packet.extensions.transport_cc, Some(0x102));
+        assert_eq!(packet.extensions.dependency_descriptor.as_deref(), Some(&long[..]));
         assert_eq!(&packet.payload[..], b"payload");
     }
 

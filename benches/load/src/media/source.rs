@@ -3,10 +3,13 @@
 //! Inputs are [`Source::poll`] at [`Source::due`], and [`Source::handle_rtcp`]. Time is nanoseconds of wall-clock time, an argument.
 
 use super::cache::Cache;
+use super::dependency::{self, Place};
 use super::descriptor::Codec;
 use super::encoder::{Encoder, Frame, Shape};
 use super::opus::Opus;
+use super::pacer::{Pacer, Pacing};
 use super::rtp::{self, Fixed};
+use super::scalability::Mode;
 use super::stamp::Stamp;
 use super::{MS, SECOND};
 use ramai_sfu::id::Ssrc;
@@ -19,14 +22,12 @@ use std::collections::VecDeque;
 
 /// Between sender reports.
 const REPORT: u64 = SECOND;
-/// Browsers send a frame out this much faster than its share of the bitrate.
-const PACING: u64 = 5;
-/// ... over this.
-const PACING_BASE: u64 = 2;
+/// Simulcast layers of one picture come out of their encoders one after the other: so long after the lowest, as measured with Chromium.
+const ENCODING: [u64; 3] = [0, 2 * MS, 14 * MS];
 /// Key frames of one layer are at least so far apart, as in encoders.
 const KEY_INTERVAL: u64 = 300 * MS;
 /// Frames that may wait for the pacer; a real encoder would drop frames too.
-const MAX_QUEUE: usize = 30;
+const MAX_QUEUE: usize = 60;
 
 /// A microphone track.
 #[derive(Clone, Debug)]
@@ -65,6 +66,10 @@ pub struct VideoParams {
     pub rtx: Option<u8>,
     /// Its encodings, lowest first.
     pub layers: Vec<LayerParams>,
+    /// How its packets are spaced.
+    pub pacing: Pacing,
+    /// How the layers within each encoding hang together.
+    pub mode: Mode,
 }
 
 /// What one participant publishes.
@@ -97,6 +102,8 @@ pub struct Published {
     pub key_requests: u64,
     /// Key frames.
     pub key_frames: u64,
+    /// Times that an encoding was switched off because nobody watched it.
+    pub pauses: u64,
 }
 
 impl std::ops::AddAssign for Published {
@@ -107,6 +114,7 @@ impl std::ops::AddAssign for Published {
         self.retransmitted += other.retransmitted;
         self.key_requests += other.key_requests;
         self.key_frames += other.key_frames;
+        self.pauses += other.pauses;
     }
 }
 
@@ -152,16 +160,30 @@ struct Layer {
     stream: Stream,
     rtx: Option<Stream>,
     encoder: Encoder,
+    /// When the next frame is encoded ...
     next_frame: u64,
-    next_packet: u64,
-    /// Frames on their way out: frame, timestamp, packets that are out.
-    queue: VecDeque<(Frame, u32, usize)>,
-    packets: u32,
+    /// ... so long after it was captured.
+    encoding: u64,
+    /// Somebody watches it.
+    active: bool,
+    /// Packets of each spatial layer so far.
+    packets: [u32; 3],
     key_at: u64,
     key_wanted: bool,
     cache: Cache,
     /// Numbers to send again.
     again: Vec<u16>,
+}
+
+/// A frame on its way out.
+#[derive(Debug)]
+struct Leaving {
+    /// Place of its layer.
+    layer: usize,
+    frame: Frame,
+    ts: u32,
+    /// Packets that are out.
+    sent: usize,
 }
 
 /// See the module.
@@ -174,10 +196,15 @@ pub struct Source {
     microphone: Option<Microphone>,
     mid: String,
     layers: Vec<Layer>,
+    /// All layers share it, as in browsers.
+    pacer: Pacer,
+    queue: VecDeque<Leaving>,
     next_report: u64,
     cname: String,
     counted: Published,
+    pacing: Pacing,
     payload: Vec<u8>,
+    descriptor: Vec<u8>,
     packet: Vec<u8>,
 }
 
@@ -193,17 +220,21 @@ impl Source {
             opus: Opus::new(ChaCha8Rng::seed_from_u64(rng.random()), audio.talk, now + offset % (20 * MS)),
         });
         let (mid, mut layers) = (params.video.as_ref().map_or_else(String::new, |v| v.mid.clone()), Vec::new());
+        let bitrate = params.video.iter().flat_map(|v| &v.layers).map(|l| u64::from(l.shape.bitrate)).sum();
+        let pacing = params.video.as_ref().map(|v| v.pacing).unwrap_or_default();
         for (index, layer) in params.video.iter().flat_map(|v| v.layers.iter().map(move |l| (v, l))).enumerate() {
             let (video, layer) = layer;
+            let several = video.layers.len() > 1;
+            let encoding = ENCODING.get(index).copied().filter(|_| several).unwrap_or(0);
             layers.push(Layer {
                 index: index as u8,
                 stream: Stream::new(layer.ssrc, video.pt, 90_000, &mut rng),
                 rtx: video.rtx.map(|pt| Stream::new(layer.rtx_ssrc, pt, 90_000, &mut rng)),
-                encoder: Encoder::new(video.codec, layer.shape, ChaCha8Rng::seed_from_u64(rng.random())),
-                next_frame: now + offset,
-                next_packet: now,
-                queue: VecDeque::new(),
-                packets: 0,
+                encoder: Encoder::new(video.codec, layer.shape, video.mode, ChaCha8Rng::seed_from_u64(rng.random())),
+                next_frame: now + offset + encoding,
+                encoding,
+                active: true,
+                packets: [0; 3],
                 key_at: 0,
                 key_wanted: false,
                 cache: Cache::default(),
@@ -218,10 +249,14 @@ impl Source {
             microphone,
             mid,
             layers,
+            pacer: Pacer::new(pacing, bitrate),
+            queue: VecDeque::new(),
             next_report: now + REPORT / 4,
             cname: format!("load-{}", params.publisher),
             counted: Published::default(),
+            pacing,
             payload: Vec::new(),
+            descriptor: Vec::new(),
             packet: Vec::new(),
         }
     }
@@ -236,31 +271,45 @@ impl Source {
         self.publisher
     }
 
+    /// Encodes only the layers that are on, lowest first; those not named stay as they are. One that is switched on again begins with a
+    /// key frame, as in browsers.
+    pub fn switch_layers(&mut self, on: &[bool]) {
+        for (layer, on) in self.layers.iter_mut().zip(on) {
+            if *on && !layer.active {
+                layer.encoder.request_key();
+            }
+            self.counted.pauses += u64::from(layer.active && !on);
+            layer.active = *on;
+        }
+        let active = self.layers.iter().filter(|layer| layer.active);
+        let bitrate = active.map(|layer| u64::from(layer.encoder.shape().bitrate)).sum();
+        self.pacer = Pacer::new(self.pacing, bitrate);
+    }
+
     /// Sends nothing new from now on, but answers NACKs.
     pub fn hush(&mut self) {
         self.microphone = None;
         for layer in &mut self.layers {
             layer.next_frame = u64::MAX;
-            layer.queue.clear();
         }
+        self.queue.clear();
     }
 
     /// When [`Source::poll`] has something.
-    pub fn due(&self) -> u64 {
-        let layers = self.layers.iter().map(|layer| match layer.queue.is_empty() && layer.again.is_empty() {
-            true => layer.next_frame,
-            false => layer.next_packet.min(layer.next_frame),
-        });
+    pub fn due(&self, now: u64) -> u64 {
+        let layers = self.layers.iter().map(|l| if l.again.is_empty() { l.next_frame } else { now });
         let audio = self.microphone.iter().map(|m| m.opus.next());
-        layers.chain(audio).chain([self.next_report]).min().unwrap_or(u64::MAX)
+        let paced = (!self.queue.is_empty()).then(|| self.pacer.due(now));
+        layers.chain(audio).chain(paced).chain([self.next_report]).min().unwrap_or(u64::MAX)
     }
 
     /// Passes every packet that is due to `send`, in the clear.
     pub fn poll(&mut self, now: u64, send: &mut impl FnMut(&[u8])) {
         self.poll_audio(now, send);
         for at in 0..self.layers.len() {
-            self.poll_video(now, at, send);
+            self.encode(now, at, send);
         }
+        while self.pacer.due(now) <= now && self.send_next(now, send) {}
     }
 
     /// Appends a compound with a sender report for each stream, if they are due.
@@ -284,7 +333,7 @@ impl Source {
     }
 
     /// Takes in one packet of a compound from the server.
-    pub fn handle_rtcp(&mut self, now: u64, packet: &Rtcp<'_>) {
+    pub fn handle_rtcp(&mut self, packet: &Rtcp<'_>) {
         match packet {
             Rtcp::Pli { media } | Rtcp::Fir { media, .. } => {
                 if let Some(layer) = self.layers.iter_mut().find(|l| l.stream.ssrc == media.0) {
@@ -295,7 +344,6 @@ impl Source {
             Rtcp::Nack { media, missing } => {
                 if let Some(layer) = self.layers.iter_mut().find(|l| l.stream.ssrc == media.0) {
                     layer.again.extend(*missing);
-                    layer.next_packet = layer.next_packet.min(now);
                 }
             }
             _ => {}
@@ -341,7 +389,8 @@ impl Source {
         }
     }
 
-    fn poll_video(&mut self, now: u64, at: usize, send: &mut impl FnMut(&[u8])) {
+    /// Answers NACKs of a layer, and encodes its frames that are due.
+    fn encode(&mut self, now: u64, at: usize, send: &mut impl FnMut(&[u8])) {
         let Some(layer) = self.layers.get_mut(at) else { return };
         for seq in std::mem::take(&mut layer.again) {
             self.counted.nacked += 1;
@@ -355,70 +404,84 @@ impl Source {
                 layer.key_wanted = false;
                 layer.encoder.request_key();
             }
-            let ts = layer.stream.ts(layer.next_frame.saturating_sub(self.start));
+            let ts = layer.stream.ts(layer.next_frame.saturating_sub(self.start + layer.encoding));
             layer.next_frame += layer.encoder.interval();
-            if layer.queue.len() >= MAX_QUEUE {
+            if !layer.active || self.queue.len() >= MAX_QUEUE {
                 continue;
             }
-            let frame = layer.encoder.frame();
-            if frame.key {
-                layer.key_at = now;
-                self.counted.key_frames += 1;
+            loop {
+                let frame = layer.encoder.frame();
+                self.queue.push_back(Leaving { layer: at, frame, ts, sent: 0 });
+                if frame.ends_picture {
+                    if frame.key {
+                        layer.key_at = now;
+                        self.counted.key_frames += 1;
+                    }
+                    break;
+                }
             }
-            if layer.queue.is_empty() {
-                layer.next_packet = now;
-            }
-            layer.queue.push_back((frame, ts, 0));
         }
-        while layer.next_packet <= now {
-            let Some((frame, ts, index)) = layer.queue.front_mut() else { break };
-            let (frame, ts, this) = (*frame, *ts, *index);
-            *index += 1;
-            let last = *index >= frame.packets();
-            if last {
-                layer.queue.pop_front();
-            }
-            self.payload.clear();
-            self.payload.resize(frame.packet_len(this), 0xa5);
-            layer.encoder.fill(&frame, this, &mut self.payload);
-            let stamp = Stamp {
-                publisher: self.publisher,
-                video: true,
-                layer: layer.index,
-                key: frame.key,
-                start: this == 0,
-                end: last,
-                frame: frame.number,
-                packet: layer.packets,
-                sent: now,
-            };
-            stamp.write(&mut self.payload);
-            layer.packets = layer.packets.wrapping_add(1);
-            let seq = layer.stream.take_seq();
-            layer.cache.put(seq, ts, last, &self.payload);
-            self.transport_seq = self.transport_seq.wrapping_add(1);
-            let rid = layer.encoder.shape().rid.unwrap_or_default();
-            let transport_seq = self.transport_seq.to_be_bytes();
-            let time = rtp::abs_send_time(now);
-            let extensions: [(Extension, &[u8]); 4] = [
-                (Extension::Mid, self.mid.as_bytes()),
-                (Extension::Rid, rid.as_bytes()),
-                (Extension::TransportCc, &transport_seq),
-                (Extension::AbsSendTime, &time),
-            ];
-            self.packet.clear();
-            let fixed = Fixed { pt: layer.stream.pt, marker: last, seq, ts, ssrc: layer.stream.ssrc };
-            rtp::header(&fixed, &self.map, &extensions, &mut self.packet);
-            self.packet.extend_from_slice(&self.payload);
-            layer.stream.packets = layer.stream.packets.wrapping_add(1);
-            layer.stream.octets = layer.stream.octets.wrapping_add(self.payload.len() as u32);
-            self.counted.packets += 1;
-            self.counted.bytes += self.packet.len() as u64;
-            let bits = 8 * self.payload.len() as u64;
-            let rate = u64::from(layer.encoder.shape().bitrate.max(1));
-            layer.next_packet += bits * SECOND * PACING_BASE / (rate * PACING);
-            send(&self.packet);
+    }
+
+    /// Sends the next packet that waits; false if there is none.
+    fn send_next(&mut self, now: u64, send: &mut impl FnMut(&[u8])) -> bool {
+        let Some(leaving) = self.queue.front_mut() else { return false };
+        let (frame, ts, this) = (leaving.frame, leaving.ts, leaving.sent);
+        let layer = self.layers.get_mut(leaving.layer);
+        leaving.sent += 1;
+        let last = leaving.sent >= frame.packets();
+        if last {
+            self.queue.pop_front();
         }
+        let Some(layer) = layer else { return true };
+        self.payload.clear();
+        self.payload.resize(frame.packet_len(this), 0xa5);
+        layer.encoder.fill(&frame, this, &mut self.payload);
+        let stamp = Stamp {
+            publisher: self.publisher,
+            video: true,
+            layer: layer.index,
+            spatial: frame.spatial,
+            key: frame.key,
+            start: this == 0,
+            end: last,
+            frame: frame.number,
+            packet: 0,
+            sent: now,
+        };
+        let packets = layer.packets.get_mut(usize::from(frame.spatial));
+        let packet = packets.map_or(0, |packets| std::mem::replace(packets, packets.wrapping_add(1)));
+        Stamp { packet, ..stamp }.write(&mut self.payload);
+        let seq = layer.stream.take_seq();
+        let marker = last && frame.ends_picture;
+        let place = Place { start: this == 0, end: last, template: frame.template, number: frame.frame_number };
+        let shape = layer.encoder.shape();
+        let whole = (layer.encoder.mode(), shape.width, shape.height);
+        let structure = (frame.key && frame.spatial == 0 && this == 0).then_some(whole);
+        dependency::write(place, structure, &mut self.descriptor);
+        layer.cache.put(seq, ts, marker, &self.descriptor, &self.payload);
+        self.transport_seq = self.transport_seq.wrapping_add(1);
+        let rid = shape.rid.unwrap_or_default();
+        let transport_seq = self.transport_seq.to_be_bytes();
+        let time = rtp::abs_send_time(now);
+        let extensions: [(Extension, &[u8]); 5] = [
+            (Extension::Mid, self.mid.as_bytes()),
+            (Extension::Rid, rid.as_bytes()),
+            (Extension::TransportCc, &transport_seq),
+            (Extension::AbsSendTime, &time),
+            (Extension::DependencyDescriptor, &self.descriptor),
+        ];
+        self.packet.clear();
+        let fixed = Fixed { pt: layer.stream.pt, marker, seq, ts, ssrc: layer.stream.ssrc };
+        rtp::header(&fixed, &self.map, &extensions, &mut self.packet);
+        self.packet.extend_from_slice(&self.payload);
+        layer.stream.packets = layer.stream.packets.wrapping_add(1);
+        layer.stream.octets = layer.stream.octets.wrapping_add(self.payload.len() as u32);
+        self.counted.packets += 1;
+        self.counted.bytes += self.packet.len() as u64;
+        self.pacer.sent(now, self.packet.len());
+        send(&self.packet);
+        true
     }
 }
 
@@ -435,7 +498,8 @@ fn retransmit(
     let (Some(rtx), Some(sent)) = (&mut layer.rtx, layer.cache.get(seq)) else { return };
     *transport_seq = transport_seq.wrapping_add(1);
     let rid = layer.encoder.shape().rid.unwrap_or_default();
-    let extensions: [(Extension, &[u8]); 3] = [
+    let extensions: [(Extension, &[u8]); 4] = [
+        (Extension::DependencyDescriptor, &sent.descriptor),
         (Extension::Mid, mid.as_bytes()),
         (Extension::RepairedRid, rid.as_bytes()),
         (Extension::TransportCc, &transport_seq.to_be_bytes()),
@@ -456,7 +520,7 @@ mod tests {
     use ramai_sfu::rtp::{Packet, rtcp};
     use std::collections::BTreeMap;
 
-    fn source() -> Source {
+    fn source(pacing: Pacing) -> Source {
         let mut extensions = ExtensionMap::default();
         for (id, extension) in Extension::ALL.into_iter().enumerate() {
             extensions.set(extension, id as u8 + 1);
@@ -474,6 +538,8 @@ mod tests {
                     pt: 96,
                     rtx: Some(97),
                     layers: layers.collect(),
+                    pacing,
+                    mode: Mode::L1t3,
                 }),
             },
             0,
@@ -496,7 +562,7 @@ mod tests {
 
     #[test]
     fn ten_seconds_of_a_camera_and_a_microphone() {
-        let mut source = source();
+        let mut source = source(Pacing::Burst);
         let packets = run(&mut source, 0, 10 * SECOND);
         let mut by_ssrc: BTreeMap<u32, Vec<&Packet>> = BTreeMap::new();
         for (at, packet) in &packets {
@@ -517,23 +583,49 @@ mod tests {
         let mut transport: Vec<u16> = packets.iter().map(|(_, p)| p.extensions.transport_cc.unwrap()).collect();
         transport.dedup();
         assert_eq!(transport.len(), packets.len());
-        let per_ms = packets.iter().fold(BTreeMap::<u64, usize>::new(), |mut map, (at, _)| {
-            *map.entry(*at).or_default() += 1;
-            map
-        });
-        assert!(per_ms.values().all(|n| *n <= 8), "frames are paced");
+    }
+
+    #[test]
+    fn a_frame_leaves_at_once_or_evenly_spaced() {
+        let spread = |pacing| {
+            let packets = run(&mut source(pacing), 0, 10 * SECOND);
+            let mut frames: BTreeMap<u32, (u64, u64)> = BTreeMap::new();
+            for (at, packet) in packets.iter().filter(|(_, p)| p.ssrc.0 == 3) {
+                frames.entry(packet.ts).or_insert((*at, *at)).1 = *at;
+            }
+            let mut times: Vec<u64> = frames.values().map(|(first, last)| last - first).collect();
+            times.sort_unstable();
+            times[times.len() / 2]
+        };
+        assert_eq!(spread(Pacing::Burst), 0);
+        assert!(spread(Pacing::Smooth) > 4 * MS);
+    }
+
+    #[test]
+    fn a_layer_that_nobody_watches_falls_silent_and_comes_back_with_a_key_frame() {
+        let mut source = source(Pacing::Burst);
+        run(&mut source, 0, SECOND);
+        source.switch_layers(&[true, true, false]);
+        let without = run(&mut source, SECOND + 100 * MS, 2 * SECOND);
+        let ssrcs: std::collections::BTreeSet<u32> = without.iter().map(|(_, p)| p.ssrc.0).collect();
+        assert_eq!(ssrcs, [1, 2, 9].into());
+        source.switch_layers(&[true, true, true]);
+        let with = run(&mut source, 2 * SECOND, 3 * SECOND);
+        let (_, first) = with.iter().find(|(_, p)| p.ssrc.0 == 3).unwrap();
+        assert!(Stamp::read(&first.payload).is_some_and(|s| s.key && s.start));
+        assert_eq!(source.counted().pauses, 1);
     }
 
     #[test]
     fn requests_are_answered() {
-        let mut source = source();
+        let mut source = source(Pacing::Burst);
         let before = run(&mut source, 0, SECOND);
         let lost = before.iter().map(|(_, p)| p).rfind(|p| p.ssrc.0 == 3).unwrap().clone();
         let mut wire = Vec::new();
         rtcp_write::nack(Ssrc(1), Ssrc(3), [lost.seq], &mut wire);
         rtcp_write::pli(Ssrc(1), Ssrc(2), &mut wire);
         for packet in rtcp::parse(&wire) {
-            source.handle_rtcp(SECOND, &packet);
+            source.handle_rtcp(&packet);
         }
         let after = run(&mut source, SECOND, SECOND + 100 * MS);
         let rtx = after.iter().map(|(_, p)| p).find(|p| p.pt.0 == 97).unwrap();
@@ -552,7 +644,7 @@ mod tests {
 
     #[test]
     fn reports_tell_of_every_stream() {
-        let mut source = source();
+        let mut source = source(Pacing::Burst);
         run(&mut source, 0, SECOND);
         let mut wire = Vec::new();
         source.poll_reports(SECOND, &mut wire);

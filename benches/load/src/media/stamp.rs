@@ -16,15 +16,17 @@ pub struct Stamp {
     pub video: bool,
     /// Simulcast layer, lowest first.
     pub layer: u8,
-    /// It belongs to a key frame.
+    /// Spatial layer within it (SVC).
+    pub spatial: u8,
+    /// It belongs to a key picture.
     pub key: bool,
     /// First packet of its frame.
     pub start: bool,
     /// Last packet of its frame.
     pub end: bool,
-    /// Number of its frame in its layer.
+    /// Number of its picture in its layer.
     pub frame: u32,
-    /// Number of the packet in its layer, from 0.
+    /// Number of the packet in its layer and spatial layer, from 0.
     pub packet: u32,
     /// When it was first sent, in nanoseconds of wall-clock time.
     pub sent: u64,
@@ -39,7 +41,7 @@ impl Stamp {
         let mut bytes = Vec::with_capacity(LEN);
         bytes.extend(MAGIC.to_be_bytes());
         bytes.extend(self.publisher.to_be_bytes());
-        bytes.extend([self.layer, flags, 0, 0]);
+        bytes.extend([self.layer, flags, self.spatial, 0]);
         bytes.extend(self.frame.to_be_bytes());
         bytes.extend(self.packet.to_be_bytes());
         bytes.extend(self.sent.to_be_bytes());
@@ -61,6 +63,7 @@ impl Stamp {
             publisher: word(4)?,
             video: flags & 1 != 0,
             layer,
+            spatial: *bytes.get(10)?,
             key: flags & 2 != 0,
             start: flags & 4 != 0,
             end: flags & 8 != 0,
@@ -88,6 +91,7 @@ mod tests {
             publisher: 7,
             video: true,
             layer: 2,
+            spatial: 1,
             key: true,
             start: true,
             end: false,
@@ -99,7 +103,7 @@ mod tests {
         stamp.write(&mut payload);
         assert_eq!(Stamp::read(&payload), Some(stamp));
         for at in 68..100 {
-            // Two reserved bytes are covered by the check too.
+            // The reserved byte is covered by the check too.
             payload[at] ^= 1;
             assert_eq!(Stamp::read(&payload), None, "byte {at}");
             payload[at] ^= 1;

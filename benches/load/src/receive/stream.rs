@@ -120,7 +120,8 @@ impl Stream {
             self.measure_jitter(&meta);
         }
         if self.video {
-            let key_start = self.checked.then(|| stamp.flatten().is_some_and(|s| s.key && s.start));
+            let first = |s: Stamp| s.key && s.start && s.spatial == 0;
+            let key_start = self.checked.then(|| stamp.flatten().is_some_and(first));
             self.frames.packet(index, Part { last: meta.marker, key_start, at: meta.at });
         }
         arrival
@@ -203,6 +204,9 @@ impl Stream {
             }
             if before.layer != stamp.layer {
                 self.seen.layer_switches += 1;
+            } else if index == last + 1 && before.spatial != stamp.spatial {
+                // Whole frames may be left out on purpose, parts of frames not.
+                self.seen.skipped += u64::from(!before.end) + u64::from(!stamp.start);
             } else if index == last + 1 {
                 // Only neighbours tell: between others, packets may still be on their way.
                 match stamp.packet.wrapping_sub(before.packet) {
@@ -257,6 +261,21 @@ mod tests {
         assert_eq!((seen.skipped, seen.repeated, seen.layer_switches), (3, 1, 0));
         assert_eq!(stream.counts(true).lost, 0, "its sequence numbers know nothing of it");
         assert_eq!(stream.publisher, Some(4));
+    }
+
+    #[test]
+    fn spatial_layers_are_counted_each_for_itself_and_torn_frames_are_found() {
+        let part = |spatial, packet, start, end| {
+            Some(Some(Stamp { publisher: 4, video: true, spatial, packet, start, end, ..Stamp::default() }))
+        };
+        let mut stream = Stream::new(1, true, true);
+        let whole = [part(0, 0, true, true), part(1, 0, true, false), part(1, 1, false, true), part(0, 1, true, true)];
+        for (seq, stamp) in whole.into_iter().enumerate() {
+            stream.packet(meta(seq as u16, 0), stamp);
+        }
+        assert_eq!(stream.checked().skipped, 0);
+        stream.packet(meta(4, 0), part(1, 3, false, true));
+        assert_eq!(stream.checked().skipped, 1, "the frame's first packet");
     }
 
     #[test]

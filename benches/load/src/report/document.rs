@@ -5,6 +5,7 @@ use super::process::{Machine, Sample};
 use crate::engine::measure::{Latency, Measured, Streams, Wire};
 use crate::receive::account::Counts;
 use crate::receive::stream::Checked;
+use crate::scenario::Scenario;
 use serde::Serialize;
 use std::time::Duration;
 
@@ -23,8 +24,40 @@ pub struct Joins {
     pub time_ms: Percentiles,
     /// From setting out to the first whole frame, in milliseconds.
     pub first_frame_ms: Percentiles,
-    /// Reasons of failures, at most a few.
-    pub errors: Vec<String>,
+    /// Why, most frequent first; at most a few.
+    pub errors: Vec<Reason>,
+}
+
+/// Why joins failed or connections broke.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Reason {
+    /// In the server's words, where it had some.
+    pub why: String,
+    /// How often.
+    pub count: u64,
+}
+
+/// Different reasons that are kept.
+const MAX_REASONS: usize = 8;
+
+impl Joins {
+    /// Notes a reason; true if it is the first of its kind.
+    pub fn blame(&mut self, why: &str) -> bool {
+        let fresh = !self.errors.iter().any(|reason| reason.why == why);
+        if let Some(reason) = self.errors.iter_mut().find(|reason| reason.why == why) {
+            reason.count += 1;
+        } else if self.errors.len() < MAX_REASONS {
+            self.errors.push(Reason { why: why.to_owned(), count: 1 });
+        }
+        self.errors.sort_by_key(|reason| std::cmp::Reverse(reason.count));
+        fresh
+    }
+
+    /// All reasons in a line.
+    pub fn reasons(&self) -> String {
+        let all: Vec<String> = self.errors.iter().map(|r| format!("{} × {}", r.count, r.why)).collect();
+        all.join("; ")
+    }
 }
 
 /// RTP packets as receivers saw them.
@@ -69,7 +102,7 @@ pub struct Pictures {
 pub struct Server {
     /// CPU time in the measured time, as a share of one core.
     pub cpu_share: f64,
-    /// CPU time for each packet that reached a receiver, in microseconds.
+    /// CPU time for each packet that reached a receiver, in microseconds; 0 if none did.
     pub cpu_us_per_packet: f64,
     /// CPU time for each join, in milliseconds: from before the first to the begin of the measured time, without what forwarding
     /// took meanwhile at the price above. A rough number where few join and much flows.
@@ -110,6 +143,8 @@ pub struct Publishers {
     pub key_requests: u64,
     /// Key frames sent.
     pub key_frames: u64,
+    /// Times that a layer was switched off because nobody watched it.
+    pub pauses: u64,
 }
 
 /// The whole.
@@ -119,6 +154,8 @@ pub struct Document {
     pub version: &'static str,
     /// The command line, without secrets.
     pub command: String,
+    /// What happened.
+    pub scenario: Scenario,
     /// Where it ran.
     pub machine: Machine,
     /// Measured time in seconds.
@@ -164,6 +201,8 @@ pub struct Moment {
 pub struct Material {
     /// See [`Document::command`].
     pub command: String,
+    /// What happened.
+    pub scenario: Scenario,
     /// Between `begin` and `end`.
     pub span: Duration,
     /// Before the first join.
@@ -183,7 +222,7 @@ pub struct Material {
 impl Document {
     /// Puts it together; expectations are judged later.
     pub fn new(material: Material) -> Self {
-        let Material { command, span, before, begin, end, last, latency, mut joins } = material;
+        let Material { command, scenario, span, before, begin, end, last, latency, mut joins } = material;
         let seconds = span.as_secs_f64().max(0.001);
         let packets = end.measured.wire.packets - begin.measured.wire.packets;
         let early = begin.measured.wire.packets;
@@ -193,7 +232,9 @@ impl Document {
         let lost = (all.lost + last.checked.skipped) as f64;
         joins.first_frame_ms = Percentiles::of(latency.first_frames.clone());
         joins.broken = last.broken;
-        joins.errors.extend(last.broken_why.clone());
+        if let Some(why) = &last.broken_why {
+            joins.blame(why);
+        }
         let share = |from: Option<Sample>, to: Option<Sample>| {
             let cpu = to.zip(from).map_or(0, |(to, from)| to.cpu_since(&from));
             (cpu, cpu as f64 / 1e9 / seconds)
@@ -201,7 +242,7 @@ impl Document {
         let server = end.server.zip(begin.server).zip(before.server).map(|((end, begin), before)| {
             let (cpu, cpu_share) = share(Some(begin), Some(end));
             let people = joins.joined.max(1);
-            let price = cpu as f64 / packets.max(1) as f64;
+            let price = if packets == 0 { 0.0 } else { cpu as f64 / packets as f64 };
             let joining = begin.cpu_since(&before) as f64 - price * early as f64;
             Server {
                 cpu_share,
@@ -217,6 +258,7 @@ impl Document {
         Self {
             version: env!("CARGO_PKG_VERSION"),
             command,
+            scenario,
             machine: Machine::read(),
             seconds,
             connections: end.measured.peers,
@@ -246,6 +288,7 @@ impl Document {
                 retransmitted: last.published.retransmitted,
                 key_requests: last.published.key_requests,
                 key_frames: last.published.key_frames,
+                pauses: last.published.pauses,
             },
             wire: last.wire,
             server,

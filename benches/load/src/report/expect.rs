@@ -2,6 +2,7 @@
 
 use super::document::Document;
 use crate::args::Expect;
+use crate::scenario::Scenario;
 
 /// The failures, in words; none is success.
 pub fn judge(document: &Document, expect: &Expect) -> Vec<String> {
@@ -36,13 +37,12 @@ pub fn judge(document: &Document, expect: &Expect) -> Vec<String> {
     }
     let joins = &document.joins;
     if joins.failed as f64 > expect.allow_failed_joins * joins.asked as f64 {
-        let why = joins.errors.first().map_or("", String::as_str);
-        failures.push(format!("{} of {} joins failed: {why}", joins.failed, joins.asked));
+        failures.push(format!("{} of {} joins failed: {}", joins.failed, joins.asked, joins.reasons()));
     }
     if joins.broken > 0 {
-        failures.push(format!("{} connections broke: {}", joins.broken, joins.errors.join("; ")));
+        failures.push(format!("{} connections broke: {}", joins.broken, joins.reasons()));
     }
-    if all.received == 0 {
+    if all.received == 0 && document.scenario != Scenario::Idle {
         failures.push("nothing was received".into());
     }
     if document.tool.own_drops > 0 {
@@ -78,6 +78,7 @@ mod tests {
         let sample = |ms: u64, mib: u64| Some(Sample { ticks: ms * 1_000_000, exact: 0, threads: 4, rss: mib << 20 });
         Material {
             command: String::new(),
+            scenario: Scenario::Broadcast,
             span: Duration::from_secs(1),
             before: Moment { server: sample(0, 20), ..Moment::default() },
             begin: Moment { server: sample(100, 30), ..Moment::default() },
@@ -134,8 +135,18 @@ mod tests {
         one(|m| m.end.server.as_mut().unwrap().rss += 6 << 20, "memory");
         one(|m| m.end.server = None, "gone");
         one(|m| m.joins.failed = 1, "joins failed");
+        let full = |m: &mut Material| {
+            m.joins.failed = 3;
+            for why in ["refused with 403: the room is full", "ICE got no answer", "refused with 403: the room is full"]
+            {
+                m.joins.blame(why);
+            }
+        };
+        one(full, "3 of 100 joins failed: 2 × refused with 403: the room is full; 1 × ICE got no answer");
         one(|m| m.last.broken = 1, "broke");
         one(|m| m.last.video = Counts::default(), "nothing");
+        let idle = failures(|m| (m.scenario, m.last.video) = (Scenario::Idle, Counts::default()));
+        assert_eq!(idle, Vec::<String>::new());
         one(|m| m.end.measured.own_drops = 1, "too slow");
         one(|m| m.last.streams.silent = 1, "never flowed");
         one(|m| m.last.checked.damaged = 1, "damaged");

@@ -1,5 +1,6 @@
 //! One client's WebSocket: frames in become requests, notices become frames out; pings are answered here.
 
+use crate::counts::OpenSocket;
 use crate::rooms::actor::{Handle, Outbound};
 use crate::rooms::effect::Closing;
 use crate::session::{Join, Request};
@@ -25,6 +26,7 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Serves one client until its socket ends.
 pub async fn run(ws: WebSocket, rooms: Handle, join: Join) {
+    let _open = OpenSocket::new(rooms.counts.clone());
     let Some((conn, mut outbox)) = rooms.join(join).await else { return };
     let (mut sink, mut stream) = ws.split();
     let mut limit = Limit { left: BURST, at: Instant::now() };

@@ -6,7 +6,7 @@ mod client;
 mod house;
 
 use house::{House, TRACK, nack, payload, pli};
-use ramai_sfu::Holdings;
+use ramai_sfu::Sizes;
 use ramai_sfu::api::Command;
 use ramai_sfu::id::{SubscriptionId, WorkerId};
 use std::time::Duration;
@@ -152,12 +152,12 @@ fn when_the_last_viewer_goes_nothing_crosses_and_nothing_is_left() {
     let transport = house.guests[3].transport;
     house.command(1, Command::CloseTransport { transport });
     house.settle();
-    assert_eq!(house.workers[1].holdings(), Holdings { transports: 1, tracks: 1, subscriptions: 0, rooms: 1 });
+    assert_eq!(house.workers[1].sizes(), Sizes { peers: 1, tracks: 1, subscriptions: 0, rooms: 1 });
     house.command(1, Command::Unpublish { track: TRACK });
     house.send(ANA, 110, false, b"crosses in vain");
     house.command(0, Command::Relay { track: TRACK, to: WorkerId(1), on: false });
     house.send(ANA, 111, false, b"stays at home");
-    assert_eq!(house.workers[1].holdings(), Holdings { transports: 1, tracks: 0, subscriptions: 0, rooms: 1 });
+    assert_eq!(house.workers[1].sizes(), Sizes { peers: 1, tracks: 0, subscriptions: 0, rooms: 1 });
     let (home, mirror) = (house.workers[0].counters(), house.workers[1].counters());
     assert_eq!((home.relayed, mirror.mirrored, mirror.stale_envelopes), (11, 10, 1));
     assert_eq!((home.stale_commands, mirror.stale_commands), (0, 0));
@@ -177,8 +177,8 @@ fn when_the_publisher_goes_both_workers_forget_the_track() {
     house.command(1, Command::Unpublish { track: TRACK });
     house.report(2, &wish);
     house.pass(Duration::from_secs(1));
-    assert_eq!(house.workers[0].holdings(), Holdings { transports: 1, tracks: 0, subscriptions: 0, rooms: 1 });
-    assert_eq!(house.workers[1].holdings(), Holdings { transports: 2, tracks: 0, subscriptions: 0, rooms: 1 });
+    assert_eq!(house.workers[0].sizes(), Sizes { peers: 1, tracks: 0, subscriptions: 0, rooms: 1 });
+    assert_eq!(house.workers[1].sizes(), Sizes { peers: 2, tracks: 0, subscriptions: 0, rooms: 1 });
     for viewer in 1..4 {
         let transport = house.guests[viewer].transport;
         let worker = house.guests[viewer].worker;
@@ -187,6 +187,6 @@ fn when_the_publisher_goes_both_workers_forget_the_track() {
     // Timers of what is gone come up once more, and then never.
     house.pass(Duration::from_secs(20));
     for worker in &house.workers {
-        assert_eq!((worker.holdings(), worker.poll_timeout()), (Holdings::default(), None));
+        assert_eq!((worker.sizes(), worker.poll_timeout()), (Sizes::default(), None));
     }
 }

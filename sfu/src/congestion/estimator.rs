@@ -1,0 +1,235 @@
+//! How much may be sent to one receiver: the delays' rate, capped by the losses', lifted by probes.
+
+use super::feedback::{self, Malformed};
+use super::history::History;
+use super::loss::Loss;
+use super::probe::{Cluster, Probes};
+use super::rate::Rate;
+use super::throughput::Throughput;
+use super::trend::{Trend, Usage};
+use std::time::{Duration, Instant};
+
+/// Where it begins: audio and the lowest layer of a few; probes lift it within a second.
+pub const START: u64 = 300_000;
+/// It never says less: the lowest rate at which a call makes sense.
+pub const LEAST: u64 = 50_000;
+/// ... nor more: beyond what one receiver is ever sent.
+pub const MOST: u64 = 100_000_000;
+/// A probe tries at most so much more than the estimate.
+const PROBE_FACTOR: f64 = 2.5;
+/// ... and a little more than is wanted, so that what is wanted fits with its own peaks.
+const PROBE_MARGIN: f64 = 1.2;
+/// What arrives below this share of the estimate says nothing about the link.
+const LIMITED: f64 = 0.7;
+/// First guess of a round trip.
+const FIRST_RTT: Duration = Duration::from_millis(100);
+/// Round trips are the least of so long, so that the wait for feedback isn't in them.
+const RTT_WINDOW: Duration = Duration::from_secs(5);
+/// Feedback that was silent for so long tells of an outage, not of a queue: the losses in it don't count.
+const OUTAGE: Duration = Duration::from_millis(1_000);
+
+/// What the estimate rests on; for logs and plots.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct State {
+    /// The estimate, bits per second.
+    pub estimate: u64,
+    /// What the delays allow.
+    pub delays: u64,
+    /// What the losses allow, if they limit.
+    pub losses: Option<u64>,
+    /// What arrives.
+    pub arrives: Option<u64>,
+    /// Share lost lately.
+    pub lost: f64,
+    /// What the queue on the way does.
+    pub usage: Usage,
+    /// Round trip.
+    pub rtt: Duration,
+}
+
+/// One receiver's. Inputs: [`Estimator::sent`] for every packet with a transport-wide number, [`Estimator::handle_feedback`],
+/// [`Estimator::handle_remb`], [`Estimator::want`], and [`Estimator::handle_timeout`] at [`Estimator::poll_timeout`].
+///
+/// A receiver that never sends transport-wide feedback or REMB has no estimate and isn't limited.
+#[derive(Debug)]
+pub struct Estimator {
+    history: History,
+    trend: Trend,
+    throughput: Throughput,
+    rate: Rate,
+    loss: Loss,
+    probes: Probes,
+    /// Receiver's own word, where it sends REMB and no feedback.
+    remb: Option<u64>,
+    /// Feedback came.
+    told: Option<Instant>,
+    rtt: Option<(Instant, Duration)>,
+    /// What more than the estimate would be used, bits per second.
+    wanted: u64,
+    malformed: u64,
+}
+
+impl Estimator {
+    /// Nothing was sent yet.
+    pub fn new(now: Instant) -> Self {
+        Self {
+            history: History::new(now),
+            trend: Trend::default(),
+            throughput: Throughput::default(),
+            rate: Rate::new(START),
+            loss: Loss::default(),
+            probes: Probes::default(),
+            remb: None,
+            told: None,
+            rtt: None,
+            wanted: 0,
+            malformed: 0,
+        }
+    }
+
+    /// The transport-wide number of the next packet.
+    pub fn next_number(&self) -> u16 {
+        self.history.next_number()
+    }
+
+    /// The packet with [`Estimator::next_number`] goes out; `probe`: as [`Estimator::cluster`] said.
+    pub fn sent(&mut self, now: Instant, bytes: usize, probe: Option<u8>) {
+        if probe.is_some() {
+            self.probes.sent(self.history.micros(now), bytes);
+        }
+        self.history.sent(now, bytes, probe);
+    }
+
+    /// What may be sent, in bits per second; `None`: nobody knows.
+    pub fn estimate(&self) -> Option<u64> {
+        match (self.told, self.remb) {
+            (None, remb) => remb,
+            (Some(_), _) => Some(self.capped()),
+        }
+    }
+
+    /// What to fill up with padding now, each packet marked with its id.
+    pub fn cluster(&self, now: Instant) -> Option<Cluster> {
+        self.probes.cluster(now)
+    }
+
+    /// So much would be sent if it could; zero: all that is wanted is sent.
+    pub fn want(&mut self, now: Instant, wanted: u64) {
+        self.wanted = wanted;
+        self.probe(now);
+    }
+
+    /// Takes in transport-wide feedback, header included.
+    ///
+    /// # Errors
+    /// If it is malformed; what could be read of it counts.
+    pub fn handle_feedback(&mut self, now: Instant, packet: &[u8]) -> Result<(), Malformed> {
+        let silent = self.told.replace(now).is_some_and(|at| now.saturating_duration_since(at) > OUTAGE);
+        let (history, trend, throughput) = (&mut self.history, &mut self.trend, &mut self.throughput);
+        let (loss, probes, rate) = (&mut self.loss, &mut self.probes, &mut self.rate);
+        let mut newest = None;
+        let read = feedback::read(packet, |arrival| {
+            let Some(sent) = history.learn(now, arrival.number, arrival.at.is_some()) else { return };
+            if !silent {
+                loss.told(arrival.at.is_some());
+            }
+            let Some(at) = arrival.at else { return };
+            newest = newest.max(Some(sent.at));
+            trend.arrived(sent.at, at);
+            throughput.arrived(at, sent.bytes);
+            let shown = sent.probe.and_then(|id| probes.arrived(now, id, sent.at, at, sent.bytes));
+            // A probe that found less than is known already found nothing new.
+            if let Some(outcome) = shown
+                && outcome.rate > rate.get()
+            {
+                rate.probed(now, outcome.rate);
+            }
+        });
+        if let Some(newest) = newest {
+            self.round_trip(now, newest);
+        }
+        let (arrives, rtt) = (self.throughput.rate(), self.rtt());
+        let limited = arrives.is_none_or(|arrives| (arrives as f64) < LIMITED * self.rate.get() as f64);
+        if self.rate.update(now, self.trend.usage(), arrives, rtt, limited) {
+            self.probes.congested(now);
+        }
+        self.rate.clamp(LEAST, MOST);
+        self.loss.update(now, self.rate.get(), arrives);
+        self.probe(now);
+        read.inspect_err(|_| self.malformed += 1)
+    }
+
+    /// Takes in the receiver's own estimate, in bits per second.
+    pub fn handle_remb(&mut self, rate: u64) {
+        self.remb = Some(rate.clamp(LEAST, MOST));
+    }
+
+    /// When [`Estimator::handle_timeout`] has something to do.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.told.and_then(|_| self.probes.poll_timeout()).filter(|_| self.wanted > self.capped())
+    }
+
+    /// Ends probes that brought nothing, begins those that are due.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.probes.expire(now);
+        self.probe(now);
+    }
+
+    /// What it rests on.
+    pub fn state(&self) -> State {
+        State {
+            estimate: self.estimate().unwrap_or(MOST),
+            delays: self.rate.get(),
+            losses: self.loss.cap(),
+            arrives: self.throughput.rate(),
+            lost: self.loss.share(),
+            usage: self.trend.usage(),
+            rtt: self.rtt(),
+        }
+    }
+
+    /// Bytes on their way.
+    pub fn in_flight(&self) -> usize {
+        self.history.in_flight()
+    }
+
+    /// Round trip, at least.
+    pub fn rtt(&self) -> Duration {
+        self.rtt.map_or(FIRST_RTT, |(_, rtt)| rtt)
+    }
+
+    fn capped(&self) -> u64 {
+        self.loss.cap().unwrap_or(MOST).min(self.rate.get()).clamp(LEAST, MOST)
+    }
+
+    fn round_trip(&mut self, now: Instant, newest: i64) {
+        let sample = Duration::from_micros(u64::try_from(self.history.micros(now) - newest).unwrap_or(0));
+        let old = self.rtt.filter(|(at, _)| now.saturating_duration_since(*at) < RTT_WINDOW);
+        if old.is_none_or(|(_, rtt)| sample <= rtt) {
+            self.rtt = Some((now, sample));
+        }
+    }
+
+    fn probe(&mut self, now: Instant) {
+        let estimate = self.capped();
+        let calm = self.trend.usage() == Usage::Normal && self.loss.cap().is_none();
+        if self.told.is_none() || !calm || self.wanted <= estimate || !self.probes.may_start(now) {
+            return;
+        }
+        let most = estimate as f64 * PROBE_FACTOR;
+        self.probes.start(now, (self.wanted as f64 * PROBE_MARGIN).min(most) as u64, self.rtt());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_receiver_that_tells_nothing_is_not_limited_and_remb_is_believed() {
+        let mut estimator = Estimator::new(crate::test_epoch());
+        assert_eq!(estimator.estimate(), None);
+        estimator.handle_remb(700_000);
+        assert_eq!(estimator.estimate(), Some(700_000));
+    }
+}

@@ -1,0 +1,228 @@
+//! Whether the link takes more: for a few tens of milliseconds packets go out at a higher rate, and how they arrive tells.
+
+use std::time::{Duration, Instant};
+
+/// How long a probe sends.
+pub const DURATION: Duration = Duration::from_millis(40);
+/// Fewer packets than this show nothing, however slow the probe.
+const LEAST_PACKETS: u32 = 5;
+/// Feedback must come within this, on top of the round trip.
+const PATIENCE: Duration = Duration::from_millis(500);
+/// This share of the packets must have arrived.
+const ARRIVED: f64 = 0.8;
+/// A link that gives less than this share of what was sent is full: then what arrived is a little too much.
+const SATURATED: f64 = 0.9;
+/// What is kept of it.
+const KEPT: f64 = 0.95;
+/// Between probes that succeed; and after failures, doubled each time up to the last.
+const NEXT: Duration = Duration::from_millis(100);
+const BACKOFF: Duration = Duration::from_secs(1);
+const MAX_BACKOFF: Duration = Duration::from_secs(4);
+
+/// What is to be sent now.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Cluster {
+    /// Its packets are marked with it.
+    pub id: u8,
+    /// Bits per second.
+    pub rate: u64,
+}
+
+/// What a probe showed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Outcome {
+    /// Bits per second that the link took.
+    pub rate: u64,
+    /// It took all that was sent.
+    pub whole: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Span {
+    first: Option<(i64, usize)>,
+    last: Option<(i64, usize)>,
+    bytes: usize,
+    packets: u32,
+}
+
+impl Span {
+    fn add(&mut self, at: i64, bytes: usize) {
+        if self.first.is_none_or(|(first, _)| at < first) {
+            self.first = Some((at, bytes));
+        }
+        if self.last.is_none_or(|(last, _)| at >= last) {
+            self.last = Some((at, bytes));
+        }
+        self.bytes += bytes;
+        self.packets += 1;
+    }
+
+    /// Bits per second, without the bytes of the packet at the open end.
+    fn rate(&self, without: Option<(i64, usize)>) -> Option<f64> {
+        let ((first, _), (last, _)) = (self.first?, self.last?);
+        let (span, (_, open)) = (last - first, without?);
+        (span > 0).then(|| self.bytes.saturating_sub(open) as f64 * 8e6 / span as f64)
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Running {
+    cluster: Cluster,
+    until: Instant,
+    deadline: Instant,
+    sent: Span,
+    sent_arrived: Span,
+    arrived: Span,
+}
+
+/// See the module. [`Probes::start`] begins one; while [`Probes::cluster`] has it, all that is sent is marked, and padding fills
+/// its rate.
+#[derive(Debug, Default)]
+pub struct Probes {
+    running: Option<Running>,
+    next_id: u8,
+    not_before: Option<Instant>,
+    failures: u32,
+}
+
+impl Probes {
+    /// Whether one may begin.
+    pub fn may_start(&self, now: Instant) -> bool {
+        self.running.is_none() && self.not_before.is_none_or(|at| at <= now)
+    }
+
+    /// When [`Probes::may_start`] or [`Probes::expire`] changes by itself.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.running.map(|running| running.deadline).or(self.not_before)
+    }
+
+    /// Begins to probe for `rate`.
+    pub fn start(&mut self, now: Instant, rate: u64, rtt: Duration) {
+        let id = self.next_id;
+        self.next_id = (id + 1) % 128;
+        self.running = Some(Running {
+            cluster: Cluster { id, rate },
+            until: now + DURATION,
+            deadline: now + DURATION + rtt + PATIENCE,
+            sent: Span::default(),
+            sent_arrived: Span::default(),
+            arrived: Span::default(),
+        });
+    }
+
+    /// What is to be filled up with padding at this moment.
+    pub fn cluster(&self, now: Instant) -> Option<Cluster> {
+        let running = self.running.filter(|r| now < r.until || r.sent.packets < LEAST_PACKETS)?;
+        Some(running.cluster)
+    }
+
+    /// A packet of the cluster was sent; time in microseconds, as everywhere below.
+    pub fn sent(&mut self, at: i64, bytes: usize) {
+        if let Some(running) = &mut self.running {
+            running.sent.add(at, bytes);
+        }
+    }
+
+    /// A packet of probe `id` came. Returns what the probe showed, once enough came.
+    pub fn arrived(&mut self, now: Instant, id: u8, sent: i64, arrival: i64, bytes: usize) -> Option<Outcome> {
+        let running = self.running.as_mut().filter(|r| r.cluster.id == id)?;
+        running.sent_arrived.add(sent, bytes);
+        running.arrived.add(arrival, bytes);
+        let over = now >= running.until && running.sent.packets >= LEAST_PACKETS;
+        if !over || f64::from(running.arrived.packets) < ARRIVED * f64::from(running.sent.packets) {
+            return None;
+        }
+        let running = self.running.take()?;
+        let outcome = running.outcome();
+        let good = outcome.is_some_and(|outcome| outcome.whole);
+        self.ended(now, good);
+        outcome
+    }
+
+    /// Gives up on one that brought nothing. Returns whether it did.
+    pub fn expire(&mut self, now: Instant) -> bool {
+        let over = self.running.is_some_and(|running| now >= running.deadline);
+        if over {
+            self.running = None;
+            self.ended(now, false);
+        }
+        over
+    }
+
+    /// The link is full: a probe would only do harm.
+    pub fn congested(&mut self, now: Instant) {
+        self.running = None;
+        self.ended(now, false);
+    }
+
+    fn ended(&mut self, now: Instant, good: bool) {
+        self.failures = if good { 0 } else { self.failures.saturating_add(1) };
+        let wait = match self.failures {
+            0 => NEXT,
+            n => (BACKOFF * 2u32.pow((n - 1).min(8))).min(MAX_BACKOFF),
+        };
+        self.not_before = Some(now + wait);
+    }
+}
+
+impl Running {
+    fn outcome(&self) -> Option<Outcome> {
+        // The last packet's own bytes take no time on the sending side, the first one's none on the receiving side.
+        let sent = self.sent_arrived.rate(self.sent_arrived.last)?;
+        let arrived = self.arrived.rate(self.arrived.first).unwrap_or(f64::INFINITY);
+        let whole = arrived >= SATURATED * sent;
+        let rate = if whole { sent.min(arrived) } else { arrived * KEPT };
+        Some(Outcome { rate: rate as u64, whole })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Sends a probe at `rate` through a link of `capacity`; the outcome.
+    fn probe(rate: u64, capacity: u64, lose: usize) -> Option<Outcome> {
+        let now = crate::test_epoch();
+        let mut probes = Probes::default();
+        probes.start(now, rate, Duration::from_millis(50));
+        let id = probes.cluster(now).unwrap().id;
+        let gap = 1_000 * 8 * 1_000_000 / rate as i64;
+        let sends: Vec<i64> = (0..).map(|n| n * gap).take_while(|at| *at < 40_000).collect();
+        sends.iter().for_each(|at| probes.sent(*at, 1_000));
+        let (mut free, mut outcome) = (0, None);
+        for (n, at) in sends.iter().enumerate() {
+            free = free.max(*at) + 1_000 * 8 * 1_000_000 / capacity as i64;
+            if n >= lose {
+                let done = probes.arrived(now + Duration::from_millis(100), id, *at, 9_000_000 + free, 1_000);
+                outcome = outcome.or(done);
+            }
+        }
+        outcome
+    }
+
+    #[test]
+    fn a_free_link_shows_the_rate_and_a_full_one_its_capacity() {
+        let free = probe(2_000_000, 1_000_000_000, 0).unwrap();
+        assert!(free.whole && (1_850_000..2_100_000).contains(&free.rate), "{free:?}");
+        let full = probe(2_000_000, 1_000_000, 0).unwrap();
+        assert!(!full.whole && (900_000..1_000_000).contains(&full.rate), "{full:?}");
+    }
+
+    #[test]
+    fn a_probe_that_is_mostly_lost_shows_nothing_and_the_next_waits_longer_each_time() {
+        assert_eq!(probe(2_000_000, 1_000_000_000, 5), None);
+        let mut now = crate::test_epoch();
+        let mut probes = Probes::default();
+        let mut waits = Vec::new();
+        for _ in 0..4 {
+            probes.start(now, 1_000_000, Duration::ZERO);
+            now = probes.poll_timeout().unwrap();
+            assert!(probes.expire(now));
+            let next = probes.poll_timeout().unwrap();
+            waits.push((next - now).as_secs());
+            assert!(!probes.may_start(now) && probes.may_start(next));
+            now = next;
+        }
+        assert_eq!(waits, [1, 2, 4, 4]);
+    }
+}
