@@ -69,6 +69,9 @@ keys! {
     udp_base_port: u16 = Integer, "7882";
     /// Media workers, each a thread with its own UDP port; 0 means one for each core.
     workers: u16 = Integer, "0";
+    /// Streams that one room may be sent by one media worker before newcomers go to another: each track sent to a participant is one,
+    /// and so is the participant. Small rooms stay on one worker, large ones spread; who is in is never moved. 0: rooms never spread.
+    worker_streams: u32 = Integer, "500";
     /// API keys and their secrets, which sign the tokens of clients and of your application: in the file a table
     /// `[keys]` of `name = "secret"`, else `name:secret,name:secret`. A secret has at least 32 characters. Never shown.
     keys: Keys = Secrets, "", dev "devkey:secret";

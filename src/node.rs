@@ -3,7 +3,7 @@
 use crate::config::Config;
 use crate::metrics::{Board, Metrics};
 use crate::udp::UdpSocket;
-use crate::worker::WorkerHandle;
+use crate::worker::{Inbox, Post, Slot, WorkerHandle, inbox};
 use ramai_sfu::Worker;
 use ramai_sfu::id::WorkerId;
 use ramai_sfu::transport::Identity;
@@ -66,6 +66,7 @@ async fn serve(config: &Config) -> Result<(), NodeError> {
     let settings = Settings {
         demo_tokens: config.demo_tokens,
         max_participants: config.max_participants as usize,
+        worker_streams: config.worker_streams as usize,
         ..Settings::new(keys, candidates, identity.fingerprint())
     };
     let signaling = ramai_signaling::start(settings, link, assets(config.demo));
@@ -126,7 +127,8 @@ struct Media {
 fn start_media(config: &Config, identity: &Identity, ended: &Arc<Notify>) -> Result<Media, NodeError> {
     let ips = config.node_ips().map_err(NodeError::Address)?;
     let (events, from_workers) = mpsc::channel(EVENT_QUEUE);
-    let mut handles: Vec<WorkerHandle> = Vec::new();
+    let mut sockets: Vec<(UdpSocket, Inbox)> = Vec::new();
+    let mut slots: Vec<Slot> = Vec::new();
     let mut candidates = Vec::new();
     let mut boards = Vec::new();
     for index in 0..config.worker_count() {
@@ -136,11 +138,18 @@ fn start_media(config: &Config, identity: &Identity, ended: &Arc<Notify>) -> Res
             .map_err(|e| NodeError::Bind(address, "media, keys udp_bind, udp_base_port and workers", e))?;
         let port = socket.local_addr().port();
         candidates.push(ips.iter().map(|ip| SocketAddr::new(*ip, port)).collect());
+        let (inbox, slot) = inbox(socket.waker());
+        sockets.push((socket, inbox));
+        slots.push(slot);
+    }
+    let mut handles: Vec<WorkerHandle> = Vec::new();
+    for (index, (socket, inbox)) in (0..).zip(sockets) {
         let id = WorkerId(index);
         let worker = Worker::new(std::time::Instant::now(), id, identity.clone(), rand::random());
         let board = Arc::new(Board::default());
         boards.push(board.clone());
-        let handle = WorkerHandle::start(id, worker, socket, events.clone(), board, ended.clone())
+        let post = (inbox, Post::new(slots.clone()));
+        let handle = WorkerHandle::start(id, worker, socket, post, events.clone(), board, ended.clone())
             .map_err(|e| NodeError::System("cannot start a media thread", e))?;
         handles.push(handle);
     }

@@ -1,6 +1,10 @@
 //! One media thread: its socket, its share of the media plane, and the loop that turns packets, commands and deadlines into
 //! packets and events.
 
+mod post;
+
+pub use post::{Inbox, Post, Slot, inbox};
+
 use crate::load::Meter;
 use crate::metrics::{Board, Reading};
 use crate::udp::{UdpSocket, Waker};
@@ -19,6 +23,8 @@ use tokio::sync::{Notify, mpsc};
 const COMMAND_QUEUE: usize = 8192;
 /// Commands taken in one turn, so that a join storm doesn't hold up media.
 const COMMANDS_PER_TURN: usize = 64;
+/// Other workers' packets taken in one turn, at least, so that they don't hold up our own: as many as from the socket.
+const ENVELOPES_PER_TURN: usize = 512;
 /// The longest sleep: a bound on how late anything could be noticed, were a wake-up ever lost.
 const LONGEST_SLEEP: Duration = Duration::from_millis(500);
 
@@ -62,6 +68,7 @@ impl WorkerHandle {
         id: WorkerId,
         worker: Worker,
         socket: UdpSocket,
+        (inbox, post): (Inbox, Post),
         events: mpsc::Sender<(WorkerId, Event)>,
         board: Arc<Board>,
         ended: Arc<Notify>,
@@ -74,7 +81,7 @@ impl WorkerHandle {
             move || {
                 let _ended = Ended(ended);
                 let (batch, meter) = (Batch::default(), Meter::new(Instant::now()));
-                Loop { id, worker, socket, queue, events, stop, batch, meter, board }.run();
+                Loop { id, worker, socket, queue, inbox, post, events, stop, batch, meter, board }.run();
             }
         })?;
         Ok(Self { commands, waker, stop, thread })
@@ -109,6 +116,8 @@ struct Loop {
     worker: Worker,
     socket: UdpSocket,
     queue: Receiver<Command>,
+    inbox: Inbox,
+    post: Post,
     events: mpsc::Sender<(WorkerId, Event)>,
     stop: Arc<AtomicBool>,
     batch: Batch,
@@ -134,6 +143,7 @@ impl Loop {
             self.meter.wake(now, !sleep.is_zero(), due);
             self.measure(now);
             more = self.take_commands(now);
+            more |= self.take_letters(now);
             let worker = &mut self.worker;
             let limit = self.meter.limit();
             match self.socket.recv(limit, |path, payload| worker.handle_datagram(now, Datagram { path, payload })) {
@@ -144,6 +154,8 @@ impl Loop {
                 Err(error) => tracing::warn!(%error, "receiving packets failed"),
             }
             self.worker.handle_timeout(now);
+            // Before our own packets are sealed, so that the others begin meanwhile.
+            self.give_letters(now);
             if stopping {
                 self.worker.close(now);
             }
@@ -153,6 +165,8 @@ impl Loop {
             self.send();
             self.give_events();
             if stopping {
+                let (counters, dropped) = (self.worker.counters(), self.post.dropped());
+                tracing::info!(?counters, relays_dropped = dropped, "media worker ends");
                 return;
             }
             self.rest(now);
@@ -186,13 +200,20 @@ impl Loop {
         let load = self.meter.sample(now, self.socket.waiting(), lost);
         self.worker.handle_load(now, load);
         self.socket.tell_overflow(now);
-        self.board.post(&Reading { worker: &self.worker, socket, load, busy: self.meter.busy() });
+        self.board.post(&Reading {
+            worker: &self.worker,
+            socket,
+            load,
+            relays_dropped: self.post.dropped(),
+            busy: self.meter.busy(),
+        });
     }
 
     fn sleep(&self) -> Duration {
         let until = self.worker.poll_timeout().map_or(LONGEST_SLEEP, |at| at.saturating_duration_since(Instant::now()));
-        // Events that found the channel full are tried again soon: nobody wakes us when there is room.
-        let bound = if self.worker.has_events() { Duration::from_millis(5) } else { LONGEST_SLEEP };
+        // What found a queue full is tried again soon: nobody wakes us when there is room.
+        let bound =
+            if self.worker.has_events() || self.post.is_waiting() { Duration::from_millis(5) } else { LONGEST_SLEEP };
         until.min(bound)
     }
 
@@ -205,6 +226,26 @@ impl Loop {
             }
         }
         true
+    }
+
+    /// Takes about a bounded number of other workers' envelopes; true if more may wait.
+    fn take_letters(&mut self, now: Instant) -> bool {
+        let mut taken = 0;
+        while let Some(envelopes) = self.inbox.take() {
+            taken += envelopes.len();
+            self.worker.handle_envelopes(now, envelopes);
+            if taken >= ENVELOPES_PER_TURN {
+                return true;
+            }
+        }
+        false
+    }
+
+    fn give_letters(&mut self, now: Instant) {
+        self.post.retry();
+        while let Some(letter) = self.worker.poll_letter(now) {
+            self.post.send(letter);
+        }
     }
 
     fn give_events(&mut self) {

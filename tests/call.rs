@@ -6,7 +6,7 @@
 )]
 
 use livekit_protocol::TrackSource;
-use ramai_test_support::{Client, Ended, Join, Server};
+use ramai_test_support::{Client, Ended, Join, Server, State, within};
 
 async fn server() -> Server {
     Server::start(env!("CARGO_BIN_EXE_ramai"), &[]).await.expect("a server")
@@ -78,4 +78,65 @@ async fn who_comes_back_under_the_same_name_replaces_the_old_self() {
     sees_and_hears(&mut new, "ana").await;
     sees_and_hears(&mut ana, "ben").await;
     assert_eq!(ana.state().participants.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_room_over_two_workers_is_one_room_to_those_in_it() {
+    let spread = ["--worker-streams", "1"];
+    let mut server =
+        Server::start_with_workers(env!("CARGO_BIN_EXE_ramai"), 2, &spread).await.expect("a server with two workers");
+    let names = ["ana", "ben", "cai", "dee"];
+    let mut clients = Vec::new();
+    for name in names {
+        clients.push(join(&server, name).await);
+    }
+    let workers: Vec<usize> =
+        (0..2).map(|n| server.process().log().matches(&format!("worker={n} dialect")).count()).collect();
+    assert_eq!(workers, [2, 2], "who joined where:\n{}", server.process().log());
+    for client in &mut clients {
+        let own = client.identity().to_owned();
+        for other in names.into_iter().filter(|n| **n != own) {
+            sees_and_hears(client, other).await;
+        }
+        // All speak, whichever worker hears them.
+        let all = |s: &State| names.iter().filter(|n| **n != own).all(|n| s.speaks(n));
+        client.until("everybody speaking", all).await;
+        client.until("its channel", |s| s.channels.iter().any(|c| c == "_reliable")).await;
+    }
+    clients[0].say("hello on all floors").await;
+    for client in &mut clients[1..] {
+        client.until("ana's words", |s| s.data.iter().any(|d| contains(d, b"hello on all floors"))).await;
+    }
+    // One of each worker goes; who comes finds the rest.
+    for _ in 0..2 {
+        let gone = clients.remove(1);
+        assert_eq!(gone.leave().await.ended, Some(Ended::Left));
+    }
+    for client in &mut clients {
+        client.until("the departures", |s| s.participants.len() == 1 && !s.speaks("ben")).await;
+    }
+    let mut fay = join(&server, "fay").await;
+    for other in ["ana", "dee"] {
+        sees_and_hears(&mut fay, other).await;
+    }
+    for client in &mut clients {
+        sees_and_hears(client, "fay").await;
+    }
+    for client in clients {
+        client.leave().await;
+    }
+    fay.leave().await;
+    server.process().terminate().expect("a signal");
+    within("the end", server.process_mut().ended()).await.expect("an end").expect("a status");
+    let log = server.process().log();
+    let ends: Vec<&str> = log.lines().filter(|line| line.contains("media worker ends")).collect();
+    assert_eq!(ends.len(), 2, "{log}");
+    for line in ends {
+        assert!(!line.contains("mirrored: 0,") && !line.contains("relayed: 0,"), "media crossed both ways: {line}");
+        assert!(line.contains("relays_dropped=0"), "{line}");
+    }
+}
+
+fn contains(message: &[u8], words: &[u8]) -> bool {
+    message.windows(words.len()).any(|window| window == words)
 }

@@ -1,6 +1,6 @@
 //! The border of the media plane: values that go in and come out. Nothing else crosses it.
 
-use crate::id::{RoomId, SubscriptionId, TrackId, TransportId};
+use crate::id::{RoomId, SubscriptionId, TrackId, TransportId, WorkerId};
 use crate::params::{
     DataChannel, ExtensionMap, Fingerprint, IceCredentials, PublishParams, SubscribeParams, SubscriptionSettings,
     TransportParams,
@@ -46,7 +46,29 @@ pub enum Command {
         /// What was negotiated.
         params: Box<PublishParams>,
     },
-    /// Stop taking a track in; its subscriptions end too.
+    /// Take in a track that is published on another worker, for subscribers here. [`Command::Unpublish`] ends it.
+    Mirror {
+        /// Which.
+        track: TrackId,
+        /// Its room.
+        room: RoomId,
+        /// Its publisher's transport on the other worker: the streams of one publisher play in sync by it.
+        publisher: TransportId,
+        /// The worker that has the publisher, and is told by [`Command::Relay`].
+        home: WorkerId,
+        /// What was negotiated with the publisher.
+        params: Box<PublishParams>,
+    },
+    /// Hand the packets of a track that is published here to another worker, which mirrors it, or don't any more.
+    Relay {
+        /// Which.
+        track: TrackId,
+        /// To which worker.
+        to: WorkerId,
+        /// From now on, or no longer.
+        on: bool,
+    },
+    /// Stop taking a track in; its subscriptions here end too.
     Unpublish {
         /// Which.
         track: TrackId,
@@ -133,7 +155,8 @@ pub enum Event {
         /// Which.
         track: TrackId,
     },
-    /// Who speaks in a room changed. The list is whole and loudest first; it is empty when all are silent.
+    /// Who speaks in a room changed, among those who publish on this worker. The list is whole and loudest first; it is empty when
+    /// all are silent.
     Speakers {
         /// Which room.
         room: RoomId,

@@ -8,6 +8,7 @@ pub mod api;
 pub mod congestion;
 pub mod demux;
 pub mod id;
+pub mod link;
 pub mod overload;
 pub mod params;
 pub mod publish;

@@ -15,6 +15,8 @@ pub(crate) enum Timer {
     Room(RoomId),
     /// A track: packets that wait for the rest of their frame.
     Frame(TrackId),
+    /// A mirror of another worker's track: key frames to ask for.
+    Mirror(TrackId),
 }
 
 /// The next deadline of each timer. Moving one later is free: it rides on its earlier heap entry, which re-arms itself when it

@@ -42,6 +42,9 @@ pub struct Settings {
     pub fingerprint: Fingerprint,
     /// Whether `POST /demo/token` gives a token to everyone who asks.
     pub demo_tokens: bool,
+    /// Streams that one room is sent by one worker before newcomers go to another: a track sent to one participant is one, and so is
+    /// the participant. 0: a room never spreads.
+    pub worker_streams: usize,
     /// Participants that one room takes; 0 is without limit.
     pub max_participants: usize,
     /// How long a room stays known after its last participant left.
@@ -60,6 +63,7 @@ impl Settings {
             candidates,
             fingerprint,
             demo_tokens: false,
+            worker_streams: 500,
             max_participants: 0,
             empty_timeout: Duration::from_secs(60),
             resume_timeout: Duration::from_secs(15),

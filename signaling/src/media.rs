@@ -1,5 +1,10 @@
-//! The one door to the media plane: commands to workers, events from them.
+//! The one door to the media plane: commands to the workers that they concern, events from them.
 
+mod places;
+
+pub(crate) use places::Places;
+
+use places::Routed;
 use ramai_sfu::api::{Command, Event};
 use ramai_sfu::id::WorkerId;
 use std::collections::VecDeque;
@@ -20,19 +25,62 @@ pub struct MediaLink {
 /// Commands that may wait here for a worker whose queue is full. Beyond that data messages are dropped.
 const MAX_BACKLOG: usize = 16_384;
 
+/// The media plane as rooms see it: as if it were one.
+pub(crate) struct Media {
+    places: Places,
+    doors: Doors,
+}
+
+impl Media {
+    pub(crate) fn new(workers: Vec<Door>) -> Self {
+        Self { places: Places::default(), doors: Doors::new(workers) }
+    }
+
+    /// Brings up a wire ([`Command::AttachTransport`]) on a worker.
+    pub(crate) fn attach(&mut self, worker: WorkerId, command: Command) {
+        let routed = self.places.attach(worker, command);
+        self.send(routed);
+    }
+
+    /// Tells the workers that a command concerns.
+    pub(crate) fn command(&mut self, command: Command) {
+        let routed = self.places.route(command);
+        self.send(routed);
+    }
+
+    /// Takes in what a worker said: when a wire ends by itself, others may have to be told.
+    pub(crate) fn note(&mut self, event: &Event) {
+        if let Event::Disconnected { transport, .. } = event {
+            let routed = self.places.ended(*transport);
+            self.send(routed);
+        }
+    }
+
+    fn send(&mut self, routed: Routed) {
+        for (worker, command) in routed {
+            self.doors.send(worker, command);
+        }
+    }
+
+    /// Tries again what waits. True when nothing waits any more.
+    pub(crate) fn flush(&mut self) -> bool {
+        self.doors.flush()
+    }
+}
+
 /// The doors of all workers, each with what didn't fit yet. Order is kept.
-pub(crate) struct Doors {
+struct Doors {
     doors: Vec<(Door, VecDeque<Command>)>,
     dropped: u64,
 }
 
 impl Doors {
-    pub(crate) fn new(workers: Vec<Door>) -> Self {
+    fn new(workers: Vec<Door>) -> Self {
         Self { doors: workers.into_iter().map(|door| (door, VecDeque::new())).collect(), dropped: 0 }
     }
 
     /// Sends, or keeps for [`Doors::flush`]. State-bearing commands are never dropped; data messages are when too much waits.
-    pub(crate) fn send(&mut self, worker: WorkerId, command: Command) {
+    fn send(&mut self, worker: WorkerId, command: Command) {
         let Some((door, backlog)) = self.doors.get_mut(usize::from(worker.0)) else { return };
         if !backlog.is_empty() {
             if backlog.len() >= MAX_BACKLOG && matches!(command, Command::SendData { .. }) {
@@ -49,7 +97,7 @@ impl Doors {
     }
 
     /// Tries again what waits. True when nothing waits any more.
-    pub(crate) fn flush(&mut self) -> bool {
+    fn flush(&mut self) -> bool {
         let mut clear = true;
         for (door, backlog) in &mut self.doors {
             while let Some(command) = backlog.pop_front() {

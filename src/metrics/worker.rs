@@ -16,6 +16,8 @@ pub struct Reading<'a> {
     pub socket: udp::Counters,
     /// How its thread fared lately.
     pub load: Load,
+    /// Packets for other workers that found no room there.
+    pub relays_dropped: u64,
     /// The time that it worked so far.
     pub busy: Duration,
 }
@@ -63,6 +65,12 @@ table! { r;
         r#"reason="send_buffer""# => r.socket.out.wouldblock,
         r#"reason="refused""# => r.socket.out.dropped,
         r#"reason="not_sealed""# => r.worker.counters().not_sealed,
+    }
+    Counter "relayed_packets_total" "Packets handed to other workers, counted for each." { "" => r.worker.counters().relayed }
+    Counter "relayed_dropped_packets_total" "Packets for other workers that found no room there." { "" => r.relays_dropped }
+    Counter "mirrored_packets_total" "Packets taken in from other workers." { "" => r.worker.counters().mirrored }
+    Counter "stale_envelopes_total" "What other workers said about tracks that were not there." {
+        "" => r.worker.counters().stale_envelopes
     }
     Counter "bandwidth_feedback_total" "Transport-wide feedback and REMB that receivers sent." {
         "" => r.worker.counters().bandwidth_feedback

@@ -45,6 +45,11 @@ impl Cache {
         self.slots.get(at)?.as_ref().map(|(_, media)| media)
     }
 
+    /// The newest packet that is kept.
+    pub fn newest(&self) -> Option<&Media> {
+        self.slots.back()?.as_ref().map(|(_, media)| media)
+    }
+
     fn expire(&mut self, now: Instant) {
         // A hole before the first kept packet goes with it: what would fill it is too late as well.
         while let Some(front) = self.slots.front()

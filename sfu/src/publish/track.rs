@@ -232,9 +232,36 @@ impl Track {
         })
     }
 
+    /// Takes in a packet that the same track, at home on another worker, has made ready: this is its mirror.
+    pub fn handle_ready(&mut self, now: Instant, media: Media) {
+        let Some(layer) = self.layers.get_mut(usize::from(media.layer)) else { return };
+        self.counters.packets += 1;
+        self.counters.bytes += media.payload.len() as u64;
+        layer.last_media = Some(now);
+        if media.meta.keyframe && media.format.codec != Codec::Opus {
+            layer.keyframe.arrived();
+        }
+        layer.cache.insert(now, media);
+    }
+
+    /// The layers to ask the home of a mirror for a key frame of, now.
+    pub fn poll_requests(&mut self, now: Instant) -> SmallVec<[u8; MAX_LAYERS]> {
+        (0..).zip(&mut self.layers).filter_map(|(at, layer)| layer.keyframe.poll(now).then_some(at)).collect()
+    }
+
+    /// When [`Track::poll_requests`] has something to say; may lie in the past.
+    pub fn requests_due(&self, now: Instant) -> Option<Instant> {
+        self.layers.iter().filter_map(|layer| layer.keyframe.deadline(now)).min()
+    }
+
     /// A packet that subscribers may ask for again.
     pub fn cached(&self, layer: u8, index: u64) -> Option<&Media> {
         self.layers.get(usize::from(layer))?.cache.get(index)
+    }
+
+    /// The newest packet, while it is kept.
+    pub fn newest(&self) -> Option<&Media> {
+        self.layers.iter().max_by_key(|layer| layer.last_media)?.cache.newest()
     }
 
     /// Takes in a sender report about the media SSRC of `layer`.

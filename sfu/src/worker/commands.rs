@@ -1,11 +1,12 @@
 //! What signaling asks, carried out.
 
+use super::link::Link;
 use super::peer::Peer;
 use super::{Publication, Worker};
 use crate::api::Command;
 use crate::id::{RoomId, Ssrc, SubscriptionId, TrackId, TransportId};
 use crate::params::{PublishParams, SubscribeParams, SubscriptionSettings, TransportParams};
-use crate::publish::{Hold, Track};
+use crate::publish::Track;
 use crate::subscribe::Subscription;
 use crate::timers::Timer;
 use crate::transport::Transport;
@@ -31,6 +32,10 @@ impl Worker {
             Command::CloseTransport { transport } => self.close_transport(now, transport),
             Command::Publish { transport, track, params } => self.publish(transport, track, &params),
             Command::Unpublish { track } => self.unpublish(track),
+            Command::Mirror { track, room, publisher, home, params } => {
+                self.mirror(track, room, publisher, home, &params)
+            }
+            Command::Relay { track, to, on } => self.set_relay(track, to, on),
             Command::MuteTrack { track, muted } => self.tracks.get_mut(&track).map(|publication| {
                 publication.track.set_muted(muted);
                 if let Some(room) = self.rooms.get_mut(&publication.room) {
@@ -115,6 +120,7 @@ impl Worker {
     }
 
     fn publish(&mut self, transport: TransportId, track: TrackId, params: &PublishParams) -> Option<()> {
+        let level = self.level();
         let peer = self.peers.get_mut(&transport).filter(|peer| !peer.retired)?;
         if self.tracks.contains_key(&track) {
             tracing::error!(track = track.0, "track is published already");
@@ -122,17 +128,8 @@ impl Worker {
         }
         peer.routes.add(track, params);
         peer.publishing.push(track);
-        let publication = Publication {
-            track: Track::new(track, params),
-            room: peer.room,
-            transport,
-            subscriptions: Vec::new(),
-            screen: params.screen,
-            level: self.level(),
-            cname: format!("ramai-{transport}"),
-            hold: Hold::default(),
-        };
-        self.tracks.insert(track, publication);
+        let (new, link) = (Track::new(track, params), Link::default());
+        self.tracks.insert(track, Publication::new(new, peer.room, transport, params.screen, level, link));
         Some(())
     }
 
@@ -154,6 +151,7 @@ impl Worker {
         if let Some(room) = self.rooms.get_mut(&publication.room) {
             room.speakers.remove(track);
         }
+        self.timers.remove(Timer::Mirror(track));
         Some(())
     }
 

@@ -68,8 +68,7 @@ impl Worker {
         let layer = subscription.handle_keyframe_request();
         if let (Some(layer), Some(publication)) = (layer, self.tracks.get_mut(&track)) {
             publication.track.request_keyframe(layer);
-            let publisher = publication.transport;
-            self.mark(publisher);
+            self.mark_publisher(track);
         }
     }
 

@@ -3,7 +3,7 @@
 use super::Worker;
 use crate::id::{TrackId, TransportId};
 use crate::params::MAX_LAYERS;
-use crate::rtp::Packet;
+use crate::rtp::{Media, Packet};
 use crate::timers::Timer;
 use bytes::Bytes;
 use std::time::Instant;
@@ -19,6 +19,7 @@ impl Worker {
                 return;
             }
         };
+        self.counters.opened += 1;
         // The one copy of a packet: cache and all subscribers share it.
         let Ok(packet) = Packet::parse(&Bytes::copy_from_slice(plain), peer.transport.extensions()) else {
             self.counters.malformed += 1;
@@ -41,20 +42,31 @@ impl Worker {
         }
         let Some(media) = media else { return };
 
-        if let Some(level) = media.audio_level
-            && let Some(room) = self.rooms.get_mut(&publication.room)
-        {
-            room.speakers.observe(now, route.track, level);
-            self.timers.set(Timer::Room(publication.room), room.speakers.poll_timeout());
-        }
+        self.hear(now, route.track, &media);
+        self.relay(route.track, &media);
+        self.forward(now, route.track, route.rtx, media);
+    }
+
+    /// Notes how loud a track is. Mirrors are heard as well: who speaks keeps a good picture under overload, on every worker.
+    pub(super) fn hear(&mut self, now: Instant, track: TrackId, media: &Media) {
+        let Some(level) = media.audio_level else { return };
+        let Some(room_id) = self.tracks.get(&track).map(|publication| publication.room) else { return };
+        let Some(room) = self.rooms.get_mut(&room_id) else { return };
+        room.speakers.observe(now, track, level);
+        self.timers.set(Timer::Room(room_id), room.speakers.poll_timeout());
+    }
+
+    /// Takes a packet that was made ready, here or by another worker, on its way to the track's subscriptions on this worker; it
+    /// may wait for the rest of its frame. `late`: it fills a hole.
+    pub(super) fn forward(&mut self, now: Instant, track: TrackId, late: bool, media: Media) {
+        let Some(publication) = self.tracks.get_mut(&track) else { return };
         let waited = publication.hold.since();
-        let layer = media.layer;
-        let kind = publication.track.kind();
-        if publication.hold.push(now, kind, route.rtx, media) {
-            self.release(now, route.track, layer);
+        let (layer, kind) = (media.layer, publication.track.kind());
+        if publication.hold.push(now, kind, late, media) {
+            self.release(now, track, layer);
         } else if waited.is_none() {
             self.holding += 1;
-            self.timers.set(Timer::Frame(route.track), publication.hold.due());
+            self.timers.set(Timer::Frame(track), publication.hold.due());
         }
     }
 
@@ -76,7 +88,7 @@ impl Worker {
             self.holding -= 1;
             self.timers.set(Timer::Frame(track), None);
         }
-        let (kind, publisher) = (publication.track.kind(), publication.transport);
+        let kind = publication.track.kind();
         let mut wanted = false;
         for subscription in &mut publication.subscriptions {
             let Some(peer) = self.peers.get_mut(&subscription.transport()) else { continue };
@@ -112,7 +124,7 @@ impl Worker {
         }
         publication.hold.give_back(layer, packets);
         if wanted {
-            self.mark(publisher);
+            self.mark_publisher(track);
         }
     }
 
@@ -124,7 +136,6 @@ impl Worker {
                 publication.track.request_keyframe(layer);
             }
         }
-        let publisher = publication.transport;
-        self.mark(publisher);
+        self.mark_publisher(track);
     }
 }

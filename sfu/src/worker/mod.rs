@@ -3,6 +3,7 @@
 mod commands;
 mod feedback;
 mod handshakes;
+mod link;
 mod media;
 mod pace;
 mod peer;
@@ -12,6 +13,7 @@ mod shed;
 use crate::api::{Datagram, DisconnectReason, Event, Speaker};
 use crate::demux::{Class, Demux};
 use crate::id::{RoomId, SubscriptionId, TrackId, TransportId, WorkerId};
+use crate::link::Outbox;
 use crate::overload::Level;
 use crate::params::DataChannel;
 use crate::publish::{Hold, Track};
@@ -21,6 +23,7 @@ use crate::timers::{Timer, Timers};
 use crate::transmit::Batch;
 use crate::transport::{Identity, TransportEvent};
 use handshakes::Handshakes;
+use link::Link;
 use pace::Pace;
 use peer::Peer;
 use rand::SeedableRng;
@@ -53,12 +56,20 @@ pub struct Counters {
     pub malformed: u64,
     /// Authentic RTP that belongs to no published track.
     pub unrouted: u64,
+    /// RTP packets that were authenticated and decrypted.
+    pub opened: u64,
     /// RTP packets given to subscribers.
     pub forwarded: u64,
     /// Packets for a subscriber that could not be sealed or had no path.
     pub not_sealed: u64,
     /// Transport-wide feedback and REMB that receivers sent. Nothing acts on it: there is no bandwidth estimation towards them.
     pub bandwidth_feedback: u64,
+    /// Packets handed to other workers, counted for each.
+    pub relayed: u64,
+    /// Packets of other workers' tracks, taken in for subscribers here.
+    pub mirrored: u64,
+    /// What other workers said about tracks that aren't here (any more, or yet).
+    pub stale_envelopes: u64,
     /// Packets that subscribers wanted and didn't get, for the worker can't keep up.
     pub shed: u64,
     /// Commands about something that was closed already.
@@ -74,7 +85,7 @@ pub struct Counters {
 pub struct Sizes {
     /// Peer connections, also those that aren't connected yet.
     pub peers: usize,
-    /// Published tracks.
+    /// Tracks at home here, and mirrors of others.
     pub tracks: usize,
     /// Tracks sent to peers.
     pub subscriptions: usize,
@@ -86,8 +97,9 @@ pub struct Sizes {
 ///
 /// Its owner calls, each turn and with one `now`:
 ///
-/// - `handle_*`: [`handle_command`](Self::handle_command) and [`handle_datagram`](Self::handle_datagram) for all that
-///   waits, then [`handle_timeout`](Self::handle_timeout);
+/// - `handle_*`: [`handle_command`](Self::handle_command), [`handle_envelopes`](Self::handle_envelopes) and
+///   [`handle_datagram`](Self::handle_datagram) for all that waits, then [`handle_timeout`](Self::handle_timeout);
+/// - [`poll_letter`](Self::poll_letter) until `None`, and gives the letters to the other workers;
 /// - [`flush`](Self::flush) until it returns false, and sends each batch;
 /// - [`poll_event`](Self::poll_event) until `None`;
 /// - [`turn`](Self::turn), and if the turn took less than that, leaves what comes unread for the rest of it;
@@ -113,15 +125,19 @@ pub struct Worker {
     /// Publications with packets that wait for the rest of their frame.
     holding: usize,
     pace: Pace,
+    /// Mirrors whose home may have to be asked for key frames.
+    asking: Vec<TrackId>,
+    outbox: Outbox,
     events: VecDeque<Event>,
     shedding: Shedding,
     counters: Counters,
 }
 
-/// A track with those who get it.
+/// A track, at home here or mirrored, with those who get it.
 struct Publication {
     track: Track,
     room: RoomId,
+    /// The publisher's, which may be another worker's.
     transport: TransportId,
     subscriptions: Vec<Subscription>,
     /// Video of a screen.
@@ -132,6 +148,15 @@ struct Publication {
     cname: String,
     /// Packets that wait for the rest of their frame.
     hold: Hold,
+    link: Link,
+}
+
+impl Publication {
+    fn new(track: Track, room: RoomId, transport: TransportId, screen: bool, level: Level, link: Link) -> Self {
+        let cname = format!("ramai-{transport}");
+        let (subscriptions, hold) = (Vec::new(), Hold::default());
+        Self { track, room, transport, subscriptions, screen, level, cname, hold, link }
+    }
 }
 
 /// What the media plane knows of a room.
@@ -160,6 +185,8 @@ impl Worker {
             dirty: VecDeque::new(),
             holding: 0,
             pace: Pace::new(now),
+            asking: Vec::new(),
+            outbox: Outbox::default(),
             events: VecDeque::new(),
             shedding: Shedding::default(),
             counters: Counters::default(),
@@ -221,6 +248,7 @@ impl Worker {
                 }
                 Timer::Room(id) => self.look_at_speakers(now, id),
                 Timer::Frame(track) => self.release_all(track),
+                Timer::Mirror(track) => self.asking.push(track),
             }
         }
     }
@@ -312,9 +340,11 @@ impl Worker {
 
     fn look_at_speakers(&mut self, now: Instant, id: RoomId) {
         let Some(room) = self.rooms.get_mut(&id) else { return };
-        if let Some(speakers) = room.speakers.poll(now) {
+        if let Some(mut speakers) = room.speakers.poll(now) {
             let owner = |speaker: &Speaker| self.tracks.get(&speaker.track).map(|publication| publication.transport);
             room.voices.set(now, speakers.iter().filter_map(owner).collect());
+            // Of its own publishers alone: the others' workers tell of theirs.
+            speakers.retain(|speaker| self.tracks.get(&speaker.track).is_some_and(|p| p.link.home.is_none()));
             self.events.push_back(Event::Speakers { room: id, speakers });
         }
         self.timers.set(Timer::Room(id), room.speakers.poll_timeout());

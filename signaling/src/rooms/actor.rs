@@ -8,7 +8,7 @@ use crate::Settings;
 use crate::auth::Claims;
 use crate::counts::Counts;
 use crate::error::Refusal;
-use crate::media::{Doors, MediaLink};
+use crate::media::{Media, MediaLink};
 use crate::session::{Dialect, Join, Request};
 use bytes::Bytes;
 use livekit_protocol as proto;
@@ -114,14 +114,14 @@ pub fn spawn(settings: Arc<Settings>, media: MediaLink) -> Handle {
     let (inbox, messages) = mpsc::channel(INBOX);
     let rooms = Rooms::new(settings, Ids::from_os(), media.workers.len());
     let counts = rooms.counts.clone();
-    let actor = Actor { rooms, doors: Doors::new(media.workers), outboxes: HashMap::new(), farewell: None };
+    let actor = Actor { rooms, media: Media::new(media.workers), outboxes: HashMap::new(), farewell: None };
     tokio::spawn(actor.run(messages, media.events));
     Handle { inbox, conns: Arc::new(AtomicU64::new(1)), counts }
 }
 
 struct Actor {
     rooms: Rooms,
-    doors: Doors,
+    media: Media,
     outboxes: HashMap<ConnId, mpsc::Sender<Outbound>>,
     farewell: Option<(oneshot::Sender<()>, Instant)>,
 }
@@ -138,7 +138,10 @@ impl Actor {
                     None => return,
                 },
                 event = events.recv(), if media => match event {
-                    Some((_, event)) => self.rooms.handle_event(Instant::now(), event),
+                    Some((worker, event)) => {
+                        self.media.note(&event);
+                        self.rooms.handle_event(Instant::now(), worker, event);
+                    }
                     None => media = false,
                 },
                 _ = tick.tick() => {
@@ -147,7 +150,7 @@ impl Actor {
                 }
             }
             self.perform();
-            self.doors.flush();
+            self.media.flush();
             let over = |at: &Instant| self.outboxes.is_empty() || Instant::now() >= *at;
             if self.farewell.as_ref().is_some_and(|(_, at)| over(at))
                 && let Some((done, _)) = self.farewell.take()
@@ -199,7 +202,8 @@ impl Actor {
             }
             for effect in effects {
                 match effect {
-                    Effect::Command(worker, command) => self.doors.send(worker, command),
+                    Effect::Attach(worker, command) => self.media.attach(worker, command),
+                    Effect::Command(command) => self.media.command(command),
                     Effect::Close(conn) => self.push(conn, Outbound::Close),
                     Effect::Notice(conns, notice) => {
                         let frame = encode(*notice);

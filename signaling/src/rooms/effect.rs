@@ -18,8 +18,10 @@ pub enum Effect {
     Notice(Vec<ConnId>, Box<Notice>),
     /// Close a WebSocket after what was sent before.
     Close(ConnId),
-    /// Ask a media worker.
-    Command(WorkerId, Command),
+    /// Bring up a wire on a media worker: [`Command::AttachTransport`].
+    Attach(WorkerId, Command),
+    /// Ask those media workers of whose transports, tracks or subscriptions it tells.
+    Command(Command),
 }
 
 /// How a WebSocket ended.

@@ -7,6 +7,7 @@ pub mod effect;
 pub mod http;
 pub mod ids;
 mod permission;
+mod placement;
 mod requests;
 pub mod room;
 mod roster;
@@ -121,6 +122,7 @@ impl Rooms {
         self.counts.joined(join.dialect);
         let key = SessionKey(self.ids.key());
         let info = self.participant_info(join, wall_ms);
+        let worker = self.place(id);
         if let Some(conn) = conn {
             self.conns.insert(conn, (id, key));
         }
@@ -131,13 +133,14 @@ impl Rooms {
             tracing::info!(
                 room = room.name,
                 participant = claims.sub,
+                %worker,
                 dialect = ?join.dialect,
                 sdk = join.client.sdk().as_str_name(),
                 sdk_version = join.client.version,
                 browser = join.client.browser,
                 "participant joined"
             );
-            let session = Session::new(key, conn, join, info, cx);
+            let session = Session::new(key, conn, join, info, worker, cx);
             let transports: Vec<_> = session.transports().collect();
             (transports, enter(room, session, cx))
         })?;
@@ -170,19 +173,14 @@ impl Rooms {
         self.out.push(Effect::Close(conn));
     }
 
-    /// The room of that name, made if there is none, on the worker with the fewest participants.
+    /// The room of that name, made if there is none.
     fn room(&mut self, name: &str, wall_ms: i64) -> RoomId {
         if let Some(id) = self.names.get(name) {
             return *id;
         }
-        let load = |worker: usize| -> usize {
-            let rooms = self.rooms.values().filter(|room| usize::from(room.worker.0) == worker);
-            rooms.map(|room| room.sessions.len() + 1).sum()
-        };
-        let worker = WorkerId((0..self.workers).min_by_key(|worker| load(*worker)).unwrap_or(0) as u16);
         let (id, sid) = (self.ids.room(), self.ids.sid("RM_"));
-        tracing::info!(room = name, %worker, "room opened");
-        self.rooms.insert(id, Room::new(sid, name.to_owned(), worker, wall_ms));
+        tracing::info!(room = name, "room opened");
+        self.rooms.insert(id, Room::new(sid, name.to_owned(), wall_ms));
         self.names.insert(name.to_owned(), id);
         id
     }
@@ -214,14 +212,7 @@ impl Rooms {
 
     fn within<R>(&mut self, id: RoomId, now: Instant, f: impl FnOnce(&mut Room, &mut Context<'_>) -> R) -> Option<R> {
         let room = self.rooms.get_mut(&id)?;
-        let mut cx = Context {
-            settings: &self.settings,
-            ids: &mut self.ids,
-            out: &mut self.out,
-            room: id,
-            worker: room.worker,
-            now,
-        };
+        let mut cx = Context { settings: &self.settings, ids: &mut self.ids, out: &mut self.out, room: id, now };
         let result = f(room, &mut cx);
         for gone in room.gone.drain(..) {
             for transport in gone.transports {
@@ -254,7 +245,7 @@ impl Rooms {
     }
 
     /// A media worker says something.
-    pub fn handle_event(&mut self, now: Instant, event: Event) {
+    pub fn handle_event(&mut self, now: Instant, worker: WorkerId, event: Event) {
         let of = |transport: &TransportId| self.transports.get(transport).copied();
         match event {
             Event::Connected { transport } => {
@@ -274,7 +265,7 @@ impl Rooms {
                 }
             }
             Event::Speakers { room, speakers } => {
-                self.within(room, now, |room, cx| room.speakers(&speakers, cx));
+                self.within(room, now, |room, cx| room.speakers(worker, speakers, cx));
             }
             Event::ChannelOpen { .. } | Event::TrackStarted { .. } => {}
         }

@@ -8,7 +8,7 @@ use livekit_protocol as proto;
 use proto::DisconnectReason;
 use proto::leave_request::Action;
 use proto::participant_info::State;
-use ramai_sfu::api::Command;
+use ramai_sfu::api::{Command, Speaker};
 use ramai_sfu::id::{TrackId, TransportId, WorkerId};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -27,27 +27,28 @@ pub struct Gone {
 pub struct Room {
     pub sid: String,
     pub name: String,
-    pub worker: WorkerId,
     pub created_ms: i64,
     pub sessions: BTreeMap<SessionKey, Session>,
     pub publications: Publications,
     pub gone: Vec<Gone>,
     pub empty_since: Option<Instant>,
+    /// The last word of each worker on who is heard among its publishers.
+    pub(super) heard: BTreeMap<WorkerId, Vec<Speaker>>,
     pub(super) speaking: BTreeMap<SessionKey, f32>,
     pub(super) roster: Roster,
 }
 
 impl Room {
-    pub fn new(sid: String, name: String, worker: WorkerId, created_ms: i64) -> Self {
+    pub fn new(sid: String, name: String, created_ms: i64) -> Self {
         Self {
             sid,
             name,
-            worker,
             created_ms,
             sessions: BTreeMap::new(),
             publications: Publications::new(),
             gone: Vec::new(),
             empty_since: None,
+            heard: BTreeMap::new(),
             speaking: BTreeMap::new(),
             roster: Roster::default(),
         }

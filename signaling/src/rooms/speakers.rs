@@ -5,13 +5,20 @@ use super::room::Room;
 use crate::session::{Context, SessionKey};
 use livekit_protocol as proto;
 use ramai_sfu::api::Speaker;
+use ramai_sfu::id::WorkerId;
 use std::collections::BTreeMap;
 
 impl Room {
-    /// The media plane's whole list of tracks that are heard.
-    pub fn speakers(&mut self, speakers: &[Speaker], cx: &mut Context<'_>) {
+    /// One worker's whole list of tracks that are heard among those published on it. Participants are told of all workers' together.
+    pub fn speakers(&mut self, worker: WorkerId, speakers: Vec<Speaker>, cx: &mut Context<'_>) {
+        if speakers.is_empty() {
+            self.heard.remove(&worker);
+        } else {
+            self.heard.insert(worker, speakers);
+        }
         let mut now: BTreeMap<SessionKey, f32> = BTreeMap::new();
-        for speaker in speakers {
+        // A worker says nothing more of a room when its last wire there is gone; the tracks are then too.
+        for speaker in self.heard.values().flatten() {
             let Some(publication) = self.publications.get(&speaker.track).filter(|p| !p.info.muted) else { continue };
             let level = now.entry(publication.publisher).or_default();
             *level = level.max(speaker.level);
@@ -24,6 +31,8 @@ impl Room {
             .filter(|(key, level)| self.speaking.get(key) != Some(level))
             .filter_map(|(key, level)| Some(proto::SpeakerInfo { sid: sid(key)?, level: *level, active: true }))
             .collect();
+        // Loudest first.
+        changed.sort_by(|a, b| b.level.total_cmp(&a.level));
         changed.extend(silent.filter_map(|key| Some(proto::SpeakerInfo { sid: sid(key)?, level: 0.0, active: false })));
         self.speaking = now;
         if !changed.is_empty() {

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::auth::{Claims, Grants};
+use crate::media::Places;
 use crate::session::Dialect;
 use bytes::Bytes;
 use prost::Message;
@@ -20,6 +21,9 @@ const DUAL_ANSWER: &str = include_str!("../../tests/fixtures/chromium-v0-answer.
 /// Rooms with everything that came out of them.
 struct World {
     rooms: Rooms,
+    /// What the media plane is told, by worker.
+    places: Places,
+    routed: Vec<(WorkerId, Command)>,
     now: Instant,
     conns: u64,
     heard: BTreeMap<ConnId, Vec<Notice>>,
@@ -37,7 +41,9 @@ impl World {
         let mut settings = Settings::new(Vec::new(), candidates, Fingerprint([0xab; 32]));
         change(&mut settings);
         Self {
-            rooms: Rooms::new(Arc::new(settings), Ids::seeded(7), 1),
+            rooms: Rooms::new(Arc::new(settings.clone()), Ids::seeded(7), settings.candidates.len()),
+            places: Places::default(),
+            routed: Vec::new(),
             now: Instant::now(),
             conns: 0,
             heard: BTreeMap::new(),
@@ -55,7 +61,14 @@ impl World {
                     }
                 }
                 Effect::Close(conn) => self.closed.push(conn),
-                Effect::Command(_, command) => self.commands.push(command),
+                Effect::Attach(worker, command) => {
+                    self.routed.extend(self.places.attach(worker, command.clone()));
+                    self.commands.push(command);
+                }
+                Effect::Command(command) => {
+                    self.routed.extend(self.places.route(command.clone()));
+                    self.commands.push(command);
+                }
             }
         }
     }
@@ -79,7 +92,14 @@ impl World {
     }
 
     fn event(&mut self, event: Event) {
-        self.rooms.handle_event(self.now, event);
+        self.event_of(WorkerId(0), event);
+    }
+
+    fn event_of(&mut self, worker: WorkerId, event: Event) {
+        if let Event::Disconnected { transport, .. } = &event {
+            self.routed.extend(self.places.ended(*transport));
+        }
+        self.rooms.handle_event(self.now, worker, event);
         self.settle();
     }
 
@@ -159,6 +179,7 @@ macro_rules! find {
 
 // Below the macro that their stories use too.
 mod http;
+mod placement;
 mod roster;
 
 fn sids(info: &proto::ParticipantInfo) -> Vec<String> {
@@ -578,6 +599,7 @@ fn nothing_is_left_of_those_who_left() {
     world.wait(Duration::from_secs(61));
     assert!(world.rooms.rooms.is_empty() && world.rooms.names.is_empty());
     assert!(world.rooms.conns.is_empty() && world.rooms.transports.is_empty());
+    assert!(world.places.is_empty());
 }
 
 #[test]

@@ -244,7 +244,7 @@ impl Session {
                 send.payloads = downstream.number(&publication.payloads);
             }
         }
-        let offer = downstream.offer(&cx.settings.fingerprint, cx.candidates(), |t| sends.get(&t).cloned());
+        let offer = downstream.offer(&cx.settings.fingerprint, cx.candidates(self.worker), |t| sends.get(&t).cloned());
         let Some(Offer { id, sdp, mapping }) = offer else { return };
         let mid_to_track_id = mapping
             .into_iter()
@@ -272,7 +272,7 @@ impl Session {
             downstream.attached = true;
             let open_channels = vec![DataChannel::Reliable, DataChannel::Lossy];
             let params = TransportParams { local, remote, fingerprints, extensions, open_channels };
-            cx.command(Command::AttachTransport { transport, room: cx.room, params: Box::new(params) });
+            cx.attach(self.worker, transport, params);
         } else {
             let restarted = downstream.remote.as_ref() != Some(&description.ice);
             if restarted || !same_extensions(&extensions, &old_extensions) {

@@ -19,7 +19,7 @@ use publication::{Pending, Publication};
 use ramai_sfu::api::Command;
 use ramai_sfu::id::Ssrc;
 use ramai_sfu::id::{RoomId, SubscriptionId, TrackId, TransportId, WorkerId};
-use ramai_sfu::params::{Extension, SubscriptionSettings};
+use ramai_sfu::params::{Extension, SubscriptionSettings, TransportParams};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
@@ -130,19 +130,24 @@ pub struct Context<'a> {
     pub ids: &'a mut Ids,
     pub out: &'a mut Vec<Effect>,
     pub room: RoomId,
-    pub worker: WorkerId,
     pub now: Instant,
 }
 
 impl Context<'_> {
-    /// Tells the room's worker.
+    /// Tells the workers that it concerns.
     pub fn command(&mut self, command: Command) {
-        self.out.push(Effect::Command(self.worker, command));
+        self.out.push(Effect::Command(command));
     }
 
-    /// Our host candidates on the room's worker.
-    pub fn candidates(&self) -> &[std::net::SocketAddr] {
-        self.settings.candidates.get(usize::from(self.worker.0)).map_or(&[], Vec::as_slice)
+    /// Brings up a wire on a worker.
+    pub fn attach(&mut self, worker: WorkerId, transport: TransportId, params: TransportParams) {
+        let attach = Command::AttachTransport { transport, room: self.room, params: Box::new(params) };
+        self.out.push(Effect::Attach(worker, attach));
+    }
+
+    /// Our host candidates on a worker.
+    pub fn candidates(&self, worker: WorkerId) -> &[std::net::SocketAddr] {
+        self.settings.candidates.get(usize::from(worker.0)).map_or(&[], Vec::as_slice)
     }
 }
 
@@ -159,6 +164,8 @@ pub struct Session {
     /// When a session without WebSocket ends.
     pub ends_at: Option<Instant>,
     pub dialect: Dialect,
+    /// Where its wires live, for good.
+    pub worker: WorkerId,
     pub auto_subscribe: bool,
     pub upstream: Answerer,
     pub downstream: Option<Offerer>,
@@ -182,6 +189,7 @@ impl Session {
         conn: Option<ConnId>,
         join: &Join,
         info: proto::ParticipantInfo,
+        worker: WorkerId,
         cx: &mut Context<'_>,
     ) -> Self {
         let upstream = Answerer::new(cx.ids.transport(), cx.ids.ice(), cx.ids.session());
@@ -197,6 +205,7 @@ impl Session {
             resource: None,
             ends_at: None,
             dialect: join.dialect,
+            worker,
             auto_subscribe: join.auto_subscribe,
             upstream,
             downstream,

@@ -159,7 +159,8 @@ impl Session {
             .collect();
         let quality =
             |track: TrackId, rid: &str| qualities.get(&track)?.iter().find(|l| l.rid == rid).map(|l| l.quality);
-        let sdp = self.upstream.answer(&cx.settings.fingerprint, cx.candidates(), |t| sends.get(&t).cloned(), quality);
+        let candidates = cx.candidates(self.worker);
+        let sdp = self.upstream.answer(&cx.settings.fingerprint, candidates, |t| sends.get(&t).cloned(), quality);
         for track in fresh {
             out.extend(self.go_live(track, sends.get(&track), publications, cx));
         }
@@ -182,7 +183,7 @@ impl Session {
         if !self.upstream.attached {
             self.upstream.attached = true;
             let params = TransportParams { local, remote, fingerprints, extensions, open_channels: Vec::new() };
-            cx.command(Command::AttachTransport { transport, room: cx.room, params: Box::new(params) });
+            cx.attach(self.worker, transport, params);
         } else if ice_restart
             || old_prints.as_ref() != Some(&fingerprints)
             || !same_extensions(&extensions, old_extensions)

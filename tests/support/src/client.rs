@@ -10,9 +10,10 @@ use bytes::Bytes;
 use livekit_protocol::signal_request::Message as Request;
 use livekit_protocol::signal_response::Message as Response;
 use livekit_protocol::{
-    AddTrackRequest, ClientInfo, ConnectionSettings, JoinRequest, LeaveRequest, ParticipantInfo, SessionDescription,
-    TrackInfo, TrackSource, TrackType, participant_info,
+    AddTrackRequest, ClientInfo, ConnectionSettings, DataPacket, JoinRequest, LeaveRequest, ParticipantInfo,
+    SessionDescription, TrackInfo, TrackSource, TrackType, UserPacket, data_packet, participant_info,
 };
+use prost::Message as _;
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
@@ -87,6 +88,8 @@ pub struct State {
     pub channels: Vec<String>,
     /// Messages that came over data channels.
     pub data: Vec<Bytes>,
+    /// Who is heard, by session id, and how loud.
+    pub speaking: BTreeMap<String, f32>,
     /// Answers applied.
     pub negotiations: u32,
     /// The last of them.
@@ -114,6 +117,11 @@ impl State {
         self.from(identity, TrackSource::Microphone).map_or(0, |m| m.packets)
     }
 
+    /// Whether `identity` is told to be speaking.
+    pub fn speaks(&self, identity: &str) -> bool {
+        self.participants.get(identity).is_some_and(|p| self.speaking.contains_key(&p.sid))
+    }
+
     /// Packets missing over all tracks.
     pub fn missing(&self) -> u64 {
         self.received.values().map(Meter::missing).sum()
@@ -127,6 +135,7 @@ pub struct Client {
     state: watch::Receiver<State>,
     leave: Option<oneshot::Sender<()>>,
     inject: mpsc::Sender<(SocketAddr, Vec<u8>)>,
+    say: mpsc::Sender<Bytes>,
     task: JoinHandle<()>,
 }
 
@@ -148,9 +157,10 @@ impl Client {
         let (state, watched) = watch::channel(State::default());
         let (leave, left) = oneshot::channel();
         let (inject, injected) = mpsc::channel(INJECTED);
+        let (say, said) = mpsc::channel(INJECTED);
         let session = Session::connect(server, &join, socket, state).await?;
-        let task = tokio::spawn(session.run(left, injected));
-        let mut client = Self { identity, address, state: watched, leave: Some(leave), inject, task };
+        let task = tokio::spawn(session.run(left, injected, said));
+        let mut client = Self { identity, address, state: watched, leave: Some(leave), inject, say, task };
         let up = |s: &State| s.ended.is_some() || (s.connected && s.published.len() == published);
         match client.wait(up).await.then(|| client.state.borrow().ended.clone()) {
             Some(None) => Ok(client),
@@ -190,6 +200,13 @@ impl Client {
     pub async fn inject(&self, to: SocketAddr, datagram: Vec<u8>) {
         // After its end nobody sends any more.
         let _ = self.inject.send((to, datagram)).await;
+    }
+
+    /// Sends a message to everybody over the reliable data channel, which must be open.
+    pub async fn say(&self, message: &str) {
+        let user = UserPacket { payload: message.as_bytes().to_vec(), ..Default::default() };
+        let packet = DataPacket { value: Some(data_packet::Value::User(user)), ..Default::default() };
+        let _ = self.say.send(packet.encode_to_vec().into()).await;
     }
 
     /// Says goodbye as a client does, and waits until it's over.
@@ -264,8 +281,13 @@ impl Session {
         })
     }
 
-    async fn run(mut self, left: oneshot::Receiver<()>, injected: mpsc::Receiver<(SocketAddr, Vec<u8>)>) {
-        let ended = self.stay(left, injected).await.unwrap_or_else(|error| Ended::Broken(error.to_string()));
+    async fn run(
+        mut self,
+        left: oneshot::Receiver<()>,
+        injected: mpsc::Receiver<(SocketAddr, Vec<u8>)>,
+        said: mpsc::Receiver<Bytes>,
+    ) {
+        let ended = self.stay(left, injected, said).await.unwrap_or_else(|error| Ended::Broken(error.to_string()));
         self.peer.close();
         let _ = self.transmit().await;
         self.state.send_modify(|s| s.ended = Some(ended));
@@ -276,6 +298,7 @@ impl Session {
         &mut self,
         mut left: oneshot::Receiver<()>,
         mut injected: mpsc::Receiver<(SocketAddr, Vec<u8>)>,
+        mut said: mpsc::Receiver<Bytes>,
     ) -> Result<Ended, Error> {
         let mut datagram = [0; DATAGRAM];
         let mut media = ticking(AUDIO_INTERVAL);
@@ -316,6 +339,7 @@ impl Session {
                 Some((to, bytes)) = injected.recv() => {
                     self.socket.send_to(&bytes, to).await?;
                 }
+                Some(message) = said.recv() => self.peer.say(Instant::now(), &message)?,
                 _ = media.tick(), if self.sends() => self.send_media()?,
                 _ = ping.tick() => signal::send(&mut self.signal, Request::Ping(0)).await?,
             }
@@ -436,6 +460,17 @@ impl Session {
                             s.participants.remove(&participant.identity);
                         } else {
                             s.participants.insert(participant.identity.clone(), participant);
+                        }
+                    }
+                });
+            }
+            Response::SpeakersChanged(changed) => {
+                self.state.send_modify(|s| {
+                    for speaker in changed.speakers {
+                        if speaker.active {
+                            s.speaking.insert(speaker.sid, speaker.level);
+                        } else {
+                            s.speaking.remove(&speaker.sid);
                         }
                     }
                 });

@@ -4,6 +4,7 @@ use crate::Error;
 use crate::feedback::{KeyframeRequests, Listener};
 use crate::media::Frame;
 use bytes::{Bytes, BytesMut};
+use rtc::data_channel::RTCDataChannelId;
 use rtc::interceptor::{Registry, Slot};
 use rtc::media_stream::MediaStreamTrack;
 use rtc::peer_connection::configuration::RTCConfigurationBuilder;
@@ -78,6 +79,8 @@ pub struct Peer {
     local: SocketAddr,
     keyframe_requests: KeyframeRequests,
     outgoing: Vec<(Kind, Outgoing)>,
+    /// The channel that [`Self::say`] writes to.
+    reliable: Option<RTCDataChannelId>,
 }
 
 impl Peer {
@@ -89,9 +92,11 @@ impl Peer {
             .with_media_engine(media_engine()?)
             .with_interceptor_registry(Registry::new().with(Slot::from(500), Listener::new(keyframe_requests.clone())))
             .build(now)?;
+        let mut reliable = None;
         for (label, ordered, max_retransmits) in [("_reliable", true, None), ("_lossy", false, Some(0))] {
             let init = rtc::data_channel::RTCDataChannelInit { ordered, max_retransmits, ..Default::default() };
-            pc.create_data_channel(label, Some(init))?;
+            let id = pc.create_data_channel(label, Some(init))?.id();
+            reliable = reliable.or(Some(id));
         }
         let candidate = CandidateHostConfig {
             base_config: CandidateConfig {
@@ -105,7 +110,7 @@ impl Peer {
         }
         .new_candidate_host()?;
         pc.add_local_candidate(RTCIceCandidate::from(&candidate).to_json()?)?;
-        Ok(Self { pc, local, keyframe_requests, outgoing: Vec::new() })
+        Ok(Self { pc, local, keyframe_requests, outgoing: Vec::new(), reliable })
     }
 
     /// Adds media sections to receive in.
@@ -183,6 +188,12 @@ impl Peer {
         }
         out.seq = out.seq.wrapping_add(1);
         Ok(sender.write_rtp(now, rtp::Packet { header, payload: frame.payload.clone() })?)
+    }
+
+    /// Sends one message over the reliable data channel, once that is open.
+    pub fn say(&mut self, now: Instant, message: &[u8]) -> Result<(), Error> {
+        let channel = self.reliable.and_then(|id| self.pc.data_channel(id));
+        Ok(channel.ok_or(Error::Protocol("no data channel"))?.send(now, BytesMut::from(message))?)
     }
 
     /// Takes a datagram in. What can't be read is dropped: anybody may send to a UDP port.
