@@ -158,6 +158,13 @@ impl Subscription {
             return None;
         };
         let mapped = match verdict {
+            // It was lost on its way here and comes too late: what is shown goes on, and another one is asked for.
+            Verdict::Switch
+                if self.selector.shown().is_some()
+                    && self.rewriter.is_outdated(now, media.format.codec.clock_rate(), media) =>
+            {
+                None
+            }
             Verdict::Switch => {
                 self.rate = media.format.codec.clock_rate();
                 self.rewriter.switch(now, self.rate, media);
@@ -206,18 +213,18 @@ impl Subscription {
                 self.counters.nack_missed += 1;
                 continue;
             };
-            if !self.budget.take(now, self.reports.rtt(), seq, outgoing.payload.len()) {
-                self.counters.nack_held += 1;
-                continue;
-            }
-            self.counters.retransmitted += 1;
+            let copies = self.budget.take(now, self.reports.rtt(), seq, outgoing.payload.len());
+            self.counters.nack_held += u64::from(copies == 0);
             outgoing.osn = Some(outgoing.seq());
             outgoing.ssrc = rtx_ssrc;
             outgoing.pt = pt;
-            outgoing.index = self.next_rtx;
             outgoing.mid = Some(self.params.mid);
-            self.next_rtx += 1;
-            emit(outgoing);
+            for _ in 0..copies {
+                self.counters.retransmitted += 1;
+                outgoing.index = self.next_rtx;
+                self.next_rtx += 1;
+                emit(outgoing.clone());
+            }
         }
     }
 
