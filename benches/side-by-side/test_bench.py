@@ -99,7 +99,7 @@ class Page(unittest.TestCase):
 
     def test_a_run_that_went_wrong_is_noted_at_its_row(self):
         bad = [{"who": "janus", "size": 10, "round": 0, "error": servers.ended(-11, False) + ", and left a core dump"}]
-        text = "\n".join(table.flow(self.section["broadcast"], results(run(10), *bad)))
+        text = "\n".join(table.flow(self.section["video"], results(run(10), *bad)))
         self.assertIn("| 10 | Janus as packaged [1] | – |", text)
         self.assertIn("[1] Janus as packaged, N = 10, 1 of 1 runs: crashed while it was measured (SIGSEGV), and left a core dump", text)
 
@@ -110,7 +110,7 @@ class Page(unittest.TestCase):
     def test_targets_are_met_or_missed_by_a_factor(self):
         fast = run(300, server={"cpu_us_per_packet": 1.0, "cpu_share": 0.1})
         slow = run(300, "janus-loops", server={"cpu_us_per_packet": 8.0, "cpu_share": 0.8})
-        found = {"broadcast": results(fast, slow)}
+        found = {"video": results(fast, slow)}
         at_300, at_10, *_ = targets.rows(found)
         self.assertEqual((at_300[3], at_10[3]), ("met, 1.50 × better", "not measured"))
         self.assertEqual(targets.janus(found)[3], "**missed by 1.25 ×**")
