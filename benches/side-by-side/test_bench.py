@@ -99,7 +99,7 @@ class Page(unittest.TestCase):
 
     def test_a_run_that_went_wrong_is_noted_at_its_row(self):
         bad = [{"who": "janus", "size": 10, "round": 0, "error": servers.ended(-11, False) + ", and left a core dump"}]
-        text = "\n".join(table.flow(self.section["video"], results(run(10), *bad)))
+        text = "\n".join(table.flow(self.section["broadcast"], results(run(10), *bad)))
         self.assertIn("| 10 | Janus as packaged [1] | – |", text)
         self.assertIn("[1] Janus as packaged, N = 10, 1 of 1 runs: crashed while it was measured (SIGSEGV), and left a core dump", text)
 
