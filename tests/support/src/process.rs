@@ -100,11 +100,6 @@ impl Process {
         Ok(self.child.wait()?)
     }
 
-    /// Whether it has ended.
-    pub fn has_ended(&mut self) -> bool {
-        matches!(self.child.try_wait(), Ok(Some(_)))
-    }
-
     /// Resident memory in bytes.
     ///
     /// # Errors

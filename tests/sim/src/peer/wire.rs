@@ -100,11 +100,6 @@ impl Wire {
         self.srtp.is_some()
     }
 
-    /// Checks go out at once: the address changed.
-    pub fn check_now(&mut self, now: At) {
-        self.next_check = now;
-    }
-
     /// When [`Wire::handle_timeout`] is due.
     pub fn poll_timeout(&self) -> At {
         let dtls = self.dtls.as_ref().filter(|_| self.srtp.is_none()).and_then(|dtls| dtls.poll_timeout(&SERVER));
