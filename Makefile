@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: bench-hot-path bench-rivals bench-workers help setup demo build run test test-rust test-demo test-bench test-browser fuzz bench sim fmt lint deny clean
+.PHONY: bench-hot-path bench-rivals help setup demo build run test test-rust test-demo test-bench test-browser fuzz bench sim fmt lint deny clean
 
 # How long each fuzz target runs in `make test`, in seconds.
 FUZZ_SECONDS ?= 20
@@ -62,10 +62,6 @@ bench: bench-hot-path bench-rivals ## Measure all: about an hour on an idle mach
 bench-hot-path: ## Time the hot path, and count its instructions.
 	cargo bench --locked --workspace
 	scripts/instructions.sh
-
-bench-workers: ## One large room on one media worker and on two.
-	cargo build --locked --release -p ramai -p ramai-load
-	benches/workers/run.py $(ARGS)
 
 # ARGS='--only broadcast,ceiling' measures these sections anew and leaves the others; see benches/side-by-side/run.py --help.
 bench-rivals: ## Put the same load on Ramai and on Janus (Debian's package, installed here); writes docs/CAPACITY.md.

@@ -13,8 +13,10 @@ use bytes::Bytes;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use plane::{Plane, packet};
 use ramai_sfu::id::{Pt, Ssrc, Token};
-use ramai_sfu::params::{Codec, Extension, ExtensionMap};
+use ramai_sfu::params::{Codec, Extension, ExtensionMap, Format};
+use ramai_sfu::rtp::picture::Picture;
 use ramai_sfu::rtp::write::{Outgoing, Patch};
+use ramai_sfu::rtp::{FrameMeta, LayerSet, Media};
 use ramai_sfu::transport::srtp::{Profile, contexts};
 use rtc_srtp::context::Context;
 use rtc_srtp::protection_profile::ProtectionProfile;
@@ -74,23 +76,38 @@ fn write(c: &mut Criterion) {
     let outgoing = Outgoing {
         ssrc: Ssrc(1),
         pt: Pt(96),
-        marker: true,
         index: 7,
         ts: 9000,
         mid: Token::new("0"),
+        frame: 0,
+        osn: None,
+        patch: Patch::None,
+        skip: 0,
+    };
+    let media = Media {
+        layer: 0,
+        epoch: 1,
+        index: 1,
+        ssrc: Ssrc(2),
+        ts: 1,
+        marker: true,
+        format: Format { codec: Codec::Opus, profile: 0 },
+        red: None,
         audio_level: None,
         video_orientation: None,
         playout_delay: None,
         dependency_descriptor: None,
-        osn: None,
-        patch: Patch::None,
+        meta: FrameMeta::default(),
+        picture: Picture::default(),
         payload: Bytes::from(vec![7; PACKET - 12]),
+        clock: None,
+        live: LayerSet::default(),
     };
     let mut buf = Vec::with_capacity(2 * PACKET);
     c.bench_function("write", |b| {
         b.iter(|| {
             buf.clear();
-            black_box(outgoing.write(&map, 5, 6, &mut buf));
+            black_box(outgoing.write(&media, &map, 5, 6, &mut buf));
         });
     });
 }

@@ -1,6 +1,6 @@
 //! The UDP socket of one media worker: batches in, batches out, and a sleep that packets, commands and deadlines end.
 //!
-//! Linux only: `recvmmsg`, `sendmmsg` and UDP segmentation offload (GSO) are where the packet rate comes from. One message of
+//! Linux only: `recvmmsg`, `sendmmsg` and UDP's offloads (GSO out, GRO in) are where the packet rate comes from. One message of
 //! equal datagrams to one peer costs the kernel little more than a single datagram.
 
 #[cfg(not(target_os = "linux"))]
@@ -14,7 +14,7 @@ mod waker;
 
 pub use waker::Waker;
 
-use message::{Address, Control, Received};
+use message::{Address, Control};
 use overflow::Overflow;
 use ramai_sfu::Batch;
 use ramai_sfu::api::Path;
@@ -30,6 +30,8 @@ use syscall::Inbox;
 const SOCKET_BUFFER: usize = 6 * 1024 * 1024;
 /// How long one batch may wait for room in the socket's buffer, all its messages together. Longer would hold up what comes in.
 const SEND_PATIENCE: Duration = Duration::from_millis(2);
+/// The longest datagram taken: above any MTU that media is sent with.
+const LONGEST: usize = 2048;
 
 /// What became of a batch, in datagrams.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -49,7 +51,8 @@ pub struct Counters {
     pub received: u64,
     /// Of these, dropped since they were longer than any that we take.
     pub truncated: u64,
-    /// Lost before we could take them: the kernel had no room for them. It tells with the next that comes.
+    /// Lost before we could take them: the kernel had no room for them. It tells with the next that comes, and counts those that
+    /// it had joined as one.
     pub overflowed: u64,
     /// Given to be sent.
     pub out: SendReport,
@@ -129,8 +132,10 @@ impl UdpSocket {
             tracing::info!(%error, "this kernel doesn't tell which packets it drops");
         }
         let gso = syscall::supports_gso(inner.as_fd());
+        // On loopback it makes no difference for who sends singly; a network card joins what comes in a burst.
+        let gro = syscall::join_datagrams(inner.as_fd(), true).is_ok();
         let (recv_buffer, send_buffer) = (inner.recv_buffer_size()?, inner.send_buffer_size()?);
-        tracing::debug!(%local, gso, recv_buffer, send_buffer, "media socket bound");
+        tracing::debug!(%local, gso, gro, recv_buffer, send_buffer, "media socket bound");
         Ok(Self {
             inner,
             local,
@@ -169,8 +174,8 @@ impl UdpSocket {
         Ok(())
     }
 
-    /// Hands over the datagrams that wait, up to `limit` or a few more, in the order of their arrival, and tells how many there
-    /// were (dropped ones too). Fewer than `limit` means that no more waited.
+    /// Hands over the datagrams that wait, up to `limit` and what one system call more may bring, in the order of their arrival,
+    /// and tells how many there were (dropped ones too). Fewer than `limit` means that no more waited.
     ///
     /// # Errors
     /// The socket is broken; nothing that a peer does leads here.
@@ -187,15 +192,24 @@ impl UdpSocket {
                 }
                 Err(error) => return Err(error),
             };
-            total += count;
-            self.received += count as u64;
             if let Some(counter) = self.inbox.overflow(count) {
                 self.overflow.saw(Instant::now(), counter);
             }
-            for Received { remote, local, payload, truncated } in self.inbox.received(count) {
-                match remote {
-                    Some(remote) if !truncated => f(Path { remote, local: local.filter(|_| self.any) }, payload),
-                    _ => self.truncated += 1,
+            for message in self.inbox.received(count) {
+                let datagrams = message.count();
+                total += datagrams;
+                self.received += datagrams as u64;
+                let (remote, local, cut) = (message.remote, message.local.filter(|_| self.any), message.truncated);
+                let Some(remote) = remote.filter(|_| !cut) else {
+                    self.truncated += datagrams as u64;
+                    continue;
+                };
+                for datagram in message.datagrams() {
+                    if datagram.len() <= LONGEST {
+                        f(Path { remote, local }, datagram);
+                    } else {
+                        self.truncated += 1;
+                    }
                 }
             }
             if count < syscall::INBOX {

@@ -52,6 +52,10 @@ def sections():
             one, (10, 50, 100, 200, 300), (10, 50), plots=("cpu", "p99", "rss"),
         ),
         Section(
+            "video", "Broadcast of video alone", "The same without the microphone: one frame after the other.",
+            (*one, "--audible", "0"), (10, 300), (10,), only=("ramai", "janus-loops"),
+        ),
+        Section(
             "meeting", "Meeting", "N people, all with camera (1 layer) and microphone, 9 cameras each.",
             ("--scenario", "meeting", "--layers", "1", "--visible", "9"), (10, 20), (10,), plots=("cpu", "p99", "rss"),
         ),
@@ -82,7 +86,7 @@ def sections():
         ),
         Section(
             "workers", "Two workers", "The broadcast to one large room, with one media worker and with two.",
-            one, (100,), (50,), ("cpu", "share", "pps", "loss", "p50", "p99", "busiest", "tool"), only=("ramai", "ramai-2"), threads=True,
+            one, (200,), (100,), ("cpu", "share", "pps", "loss", "p50", "p99", "busiest", "tool"), only=("ramai", "ramai-2"), threads=True,
         ),
         Section(
             "core", "The sfu core alone", "No sockets: from the sealed packet that came in to N sealed packets, by criterion"

@@ -35,6 +35,9 @@ class Ramai:
             "target/release/ramai", "--dev", "--workers", str(workers), "--bind", ADDRESS, "--node-ip", ADDRESS,
             "--udp-bind", ADDRESS, "--max-participants", "0", "--log", "warn",
         ]
+        if workers > 1:
+            # A room spreads from here on; the default waits for more streams than this load has.
+            self.command += ["--worker-streams", "50"]
 
     def start(self, folder, log):
         return subprocess.Popen(pinned(self.cores, [ROOT / self.command[0], *self.command[1:]]), stdout=log, stderr=log, cwd=folder)

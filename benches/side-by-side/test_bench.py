@@ -110,7 +110,7 @@ class Page(unittest.TestCase):
     def test_targets_are_met_or_missed_by_a_factor(self):
         fast = run(300, server={"cpu_us_per_packet": 1.0, "cpu_share": 0.1})
         slow = run(300, "janus-loops", server={"cpu_us_per_packet": 8.0, "cpu_share": 0.8})
-        found = {"broadcast": results(fast, slow)}
+        found = {"video": results(fast, slow)}
         at_300, at_10, *_ = targets.rows(found)
         self.assertEqual((at_300[3], at_10[3]), ("met, 1.50 × better", "not measured"))
         self.assertEqual(targets.janus(found)[3], "**missed by 1.25 ×**")

@@ -6,11 +6,12 @@ use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
 use ramai_fuzz::extension_maps;
 use ramai_sfu::id::{Pt, Ssrc};
-use ramai_sfu::params::Codec;
+use ramai_sfu::params::{Codec, Format};
 use ramai_sfu::rtp::dependency::{Structure, frame_number};
-use ramai_sfu::rtp::frame;
 use ramai_sfu::rtp::packet::{Header, Packet};
+use ramai_sfu::rtp::picture::Picture;
 use ramai_sfu::rtp::write::{Outgoing, Patch};
+use ramai_sfu::rtp::{FrameMeta, LayerSet, Media, frame};
 
 fuzz_target!(|input: &[u8]| {
     let raw = Bytes::copy_from_slice(input);
@@ -32,27 +33,44 @@ fuzz_target!(|input: &[u8]| {
 
 fn forward(packet: &Packet, patch: Patch, map: &ramai_sfu::params::ExtensionMap) {
     let extensions = &packet.extensions;
-    let descriptor = extensions.dependency_descriptor.clone().and_then(|d| frame_number(&d).map(|n| (d, n)));
-    let outgoing = Outgoing {
-        ssrc: Ssrc(0x1234_5678),
-        pt: Pt(96),
-        marker: packet.marker,
-        index: 0x1_0000 + u64::from(packet.seq),
+    let descriptor = extensions.dependency_descriptor.clone();
+    let frame = descriptor.as_deref().and_then(frame_number).unwrap_or(0);
+    let media = Media {
+        layer: 0,
+        epoch: 0,
+        index: 1,
+        ssrc: packet.ssrc,
         ts: packet.ts,
-        mid: extensions.mid,
+        marker: packet.marker,
+        format: Format { codec: Codec::Vp8, profile: 0 },
+        red: None,
         audio_level: extensions.audio_level,
         video_orientation: extensions.video_orientation,
         playout_delay: extensions.playout_delay,
         dependency_descriptor: descriptor,
+        meta: FrameMeta::default(),
+        picture: Picture::default(),
+        payload: packet.payload.clone(),
+        clock: None,
+        live: LayerSet::default(),
+    };
+    let outgoing = Outgoing {
+        ssrc: Ssrc(0x1234_5678),
+        pt: Pt(96),
+        index: 0x1_0000 + u64::from(packet.seq),
+        ts: packet.ts,
+        mid: extensions.mid,
+        frame,
         osn: None,
         patch,
-        payload: packet.payload.clone(),
+        skip: 0,
     };
     // Never first in the buffer, as in a batch.
     let mut buf = vec![0xff; 3];
-    let header = outgoing.write(map, 7, 0x0001_0203, &mut buf);
+    let header = outgoing.write(&media, map, 7, 0x0001_0203, &mut buf);
     assert_eq!(&buf[..3], [0xff; 3]);
     let again = Packet::parse(&Bytes::copy_from_slice(&buf[3..]), map).expect("what we write can be read");
+    assert_eq!(outgoing.len(&media, map), buf.len() - 3);
     assert_eq!(header + packet.payload.len(), buf.len() - 3);
     assert_eq!((again.marker, again.seq, again.ts), (packet.marker, packet.seq, packet.ts));
     assert_eq!(again.payload.len(), packet.payload.len());

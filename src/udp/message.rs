@@ -9,10 +9,12 @@ const ADDRESS: usize = 28;
 const ADDRESS_V4: usize = 16;
 /// `cmsg_len`, `cmsg_level`, `cmsg_type`.
 const HEADER: usize = size_of::<usize>() + 8;
-/// Room for an `in6_pktinfo` (20 bytes), and a segment length (2 bytes) or a drop count (4 bytes), each with its header, padded.
-const CONTROL: usize = padded(HEADER + 20) + padded(HEADER + 4);
+/// Room for an `in6_pktinfo` (20 bytes), a segment length (4 bytes) and a drop count (4 bytes), each with its header, padded.
+const CONTROL: usize = padded(HEADER + 20) + 2 * padded(HEADER + 4);
 /// The payload of `UDP_SEGMENT`, from Linux' `uapi/linux/udp.h`.
 pub const UDP_SEGMENT: libc::c_int = 103;
+/// `UDP_GRO`, likewise.
+pub const UDP_GRO: libc::c_int = 104;
 
 const _: () = assert!(HEADER == size_of::<libc::cmsghdr>());
 const _: () = assert!(ADDRESS == size_of::<libc::sockaddr_in6>() && ADDRESS_V4 == size_of::<libc::sockaddr_in>());
@@ -134,6 +136,15 @@ impl Control {
         })
     }
 
+    /// The length of each datagram but the last, where the kernel joined several.
+    pub fn segment(&self) -> Option<usize> {
+        let segment = self.find(|level, kind, data| match (level, kind) {
+            (libc::SOL_UDP, UDP_GRO) => Some(libc::c_int::from_ne_bytes(take(data, 0)?)),
+            _ => None,
+        })?;
+        usize::try_from(segment).ok().filter(|segment| *segment > 0)
+    }
+
     /// The first message that `read` can make something of.
     fn find<T>(&self, read: impl Fn(libc::c_int, libc::c_int, &[u8]) -> Option<T>) -> Option<T> {
         let mut rest = self.bytes.get(..self.len)?;
@@ -152,16 +163,32 @@ impl Control {
     }
 }
 
-/// One datagram that came in.
+/// One datagram that came in, or several of one sender that the kernel joined.
 pub struct Received<'a> {
     /// From whom, if that is an internet address.
     pub remote: Option<SocketAddr>,
     /// To which of our addresses, if the kernel was asked to tell.
     pub local: Option<IpAddr>,
-    /// Its bytes.
+    /// The bytes, of all that are joined.
     pub payload: &'a mut [u8],
-    /// It was longer than the buffer.
+    /// Length of each datagram but the last, if several are joined.
+    pub segment: Option<usize>,
+    /// There was more than the buffer holds.
     pub truncated: bool,
+}
+
+impl<'a> Received<'a> {
+    /// How many datagrams these are.
+    pub fn count(&self) -> usize {
+        self.segment.map_or(1, |segment| self.payload.len().div_ceil(segment).max(1))
+    }
+
+    /// Each datagram, oldest first. Empty ones come alone.
+    pub fn datagrams(self) -> impl Iterator<Item = &'a mut [u8]> {
+        let alone = self.segment.is_none() || self.payload.is_empty();
+        let (first, rest) = if alone { (Some(self.payload), Default::default()) } else { (None, self.payload) };
+        first.into_iter().chain(rest.chunks_mut(self.segment.unwrap_or(1)))
+    }
 }
 
 fn take<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {

@@ -2,7 +2,7 @@
 //! wrapper is safe to call with anything; the pointers that it hands to the kernel live no longer than the call.
 
 use super::Outgoing;
-use super::message::{Address, Control, Received, UDP_SEGMENT};
+use super::message::{Address, Control, Received, UDP_GRO, UDP_SEGMENT};
 use ramai_sfu::Batch;
 use socket2::Socket;
 use std::array;
@@ -12,17 +12,20 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::ptr;
 use std::time::Duration;
 
-/// Datagrams that one system call takes in. 32 are measured to be enough to hide the call's own cost.
+/// Messages that one system call takes in, each a datagram, or several that the kernel joined. 32 are measured to be enough to
+/// hide the call's own cost.
 pub const INBOX: usize = 32;
 /// Messages that one system call sends.
 const OUTBOX: usize = 64;
-/// The longest datagram taken: above any MTU that media is sent with.
-const DATAGRAM: usize = 2048;
+/// Room for one message: the most that the kernel joins, of which only what is used takes memory; and a little more, so that the
+/// beginnings of all, where single datagrams lie, don't contend for the same lines of the CPU's cache.
+const MESSAGE: usize = 65_536 + 1_280;
 
-/// Room for one system call's datagrams.
+/// Room for one system call's messages.
 #[derive(Debug)]
 pub struct Inbox {
-    bytes: Box<[[u8; DATAGRAM]; INBOX]>,
+    /// [`INBOX`] times [`MESSAGE`] bytes.
+    bytes: Vec<u8>,
     from: Box<[Address; INBOX]>,
     controls: Box<[Control; INBOX]>,
     lens: [usize; INBOX],
@@ -32,7 +35,7 @@ pub struct Inbox {
 impl Default for Inbox {
     fn default() -> Self {
         Self {
-            bytes: Box::new([[0; DATAGRAM]; INBOX]),
+            bytes: vec![0; MESSAGE * INBOX],
             from: Box::new([Address::EMPTY; INBOX]),
             controls: Box::new([Control::EMPTY; INBOX]),
             lens: [0; INBOX],
@@ -42,19 +45,19 @@ impl Default for Inbox {
 }
 
 impl Inbox {
-    /// Takes in what waits, up to [`INBOX`] datagrams, and tells how many they are: at least one.
+    /// Takes in what waits, up to [`INBOX`] messages, and tells how many they are: at least one.
     ///
     /// # Errors
     /// As `recvmmsg(2)`; `WouldBlock` if none waits.
     pub fn receive(&mut self, socket: BorrowedFd<'_>) -> io::Result<usize> {
-        let mut iovecs: [libc::iovec; INBOX] = array::from_fn(|i| {
-            // `i` is below the length of every array here, all being INBOX long.
-            let bytes = &mut self.bytes[i];
-            libc::iovec { iov_base: bytes.as_mut_ptr().cast(), iov_len: bytes.len() }
-        });
+        let mut iovecs = [libc::iovec { iov_base: ptr::null_mut(), iov_len: 0 }; INBOX];
+        for (iovec, bytes) in iovecs.iter_mut().zip(self.bytes.chunks_exact_mut(MESSAGE)) {
+            *iovec = libc::iovec { iov_base: bytes.as_mut_ptr().cast(), iov_len: bytes.len() };
+        }
         let mut headers: [libc::mmsghdr; INBOX] = array::from_fn(|i| {
             // SAFETY: mmsghdr is plain data; all zeros are null pointers and zero lengths.
             let mut header: libc::mmsghdr = unsafe { mem::zeroed() };
+            // `i` is below the length of every array here, all being INBOX long.
             let (from, control) = (&mut self.from[i], &mut self.controls[i]);
             header.msg_hdr.msg_name = from.bytes.as_mut_ptr().cast();
             header.msg_hdr.msg_namelen = from.bytes.len() as libc::socklen_t;
@@ -82,26 +85,29 @@ impl Inbox {
             #[allow(clippy::unnecessary_cast)] // It is 32 bits wide with musl.
             let control = header.msg_hdr.msg_controllen as usize;
             self.controls[i].len = control.min(self.controls[i].bytes.len());
-            self.lens[i] = (header.msg_len as usize).min(DATAGRAM);
+            self.lens[i] = (header.msg_len as usize).min(MESSAGE);
             self.truncated[i] = header.msg_hdr.msg_flags & libc::MSG_TRUNC != 0;
         }
         Ok(count)
     }
 
-    /// The kernel's count of lost datagrams, as the last of the first `count` datagrams tells it: it only grows.
+    /// The kernel's count of lost datagrams, as the last of the first `count` messages tells it: it only grows.
     pub fn overflow(&self, count: usize) -> Option<u32> {
         self.controls.get(count.checked_sub(1)?)?.overflow()
     }
 
-    /// The first `count` datagrams of the last [`Inbox::receive`].
+    /// The first `count` messages of the last [`Inbox::receive`].
     pub fn received(&mut self, count: usize) -> impl Iterator<Item = Received<'_>> {
         let rest = self.from.iter().zip(self.controls.iter()).zip(self.lens.iter().zip(self.truncated.iter()));
-        self.bytes.iter_mut().zip(rest).take(count).map(|(bytes, ((from, control), (len, truncated)))| Received {
-            remote: from.get(),
-            local: control.local(),
-            payload: bytes.get_mut(..*len).unwrap_or_default(),
-            truncated: *truncated,
-        })
+        self.bytes.chunks_exact_mut(MESSAGE).zip(rest).take(count).map(
+            |(bytes, ((from, control), (len, truncated)))| Received {
+                remote: from.get(),
+                local: control.local(),
+                payload: bytes.get_mut(..*len).unwrap_or_default(),
+                segment: control.segment(),
+                truncated: *truncated,
+            },
+        )
     }
 }
 
@@ -208,6 +214,15 @@ pub fn report_local_address(socket: BorrowedFd<'_>, v6: bool) -> io::Result<()> 
 /// As `setsockopt(2)`.
 pub fn report_overflow(socket: BorrowedFd<'_>) -> io::Result<()> {
     set(socket, libc::SOL_SOCKET, libc::SO_RXQ_OVFL, 1)
+}
+
+/// Asks the kernel to join equally long datagrams of one sender (GRO, Linux 5.0), or not to: they pass through it as one, and we
+/// take them with one message.
+///
+/// # Errors
+/// As `setsockopt(2)`.
+pub fn join_datagrams(socket: BorrowedFd<'_>, on: bool) -> io::Result<()> {
+    set(socket, libc::SOL_UDP, UDP_GRO, on.into())
 }
 
 /// Bytes that wait to be received, with the kernel's own about them; zero where it doesn't tell (before Linux 4.12).

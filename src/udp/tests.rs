@@ -141,6 +141,79 @@ fn what_is_too_long_is_dropped_and_counted() {
     assert_eq!(receiver.truncated, 2);
 }
 
+/// Runs of several datagrams, which the loopback interface hands over in one piece, and single ones between them.
+fn joined_and_single(mut sender: UdpSocket, mut receiver: UdpSocket, spoken_to: Path) {
+    let lens = [vec![1200; 64], vec![700], vec![1200, 1200, 1200, 1199], vec![1], vec![20, 20, 19]].concat();
+    let mut batch = Batch::default();
+    for (number, len) in (0..).zip(&lens) {
+        push(&mut batch, spoken_to, number, *len);
+    }
+    assert!(batch.runs().len() < lens.len() / 8);
+    assert_eq!(sender.send(&batch).sent, lens.len() as u64);
+    let got = take(&mut receiver, lens.len());
+    assert_eq!(got.iter().map(|got| got.2).collect::<Vec<_>>(), lens);
+    assert!((0..).zip(&got).all(|(number, got): (u8, _)| got.1 == number));
+    let local = receiver.any.then_some(spoken_to.remote.ip());
+    assert!(got.iter().all(|got| got.0 == Path { remote: sender.local_addr(), local }));
+    assert_eq!(receiver.counters().received, lens.len() as u64);
+    // What comes after a large message finds as much room as it did.
+    assert_eq!(sender.send(&batch).sent, lens.len() as u64);
+    assert_eq!(take(&mut receiver, lens.len()), got);
+}
+
+#[test]
+fn joined_datagrams_are_told_apart() {
+    let (sender, receiver) = (socket("127.0.0.1"), socket("127.0.0.1"));
+    let path = to(&receiver);
+    joined_and_single(sender, receiver, path);
+}
+
+#[test]
+fn joined_datagrams_tell_to_which_address_they_came() {
+    let (sender, receiver) = (socket("127.0.0.1"), socket("0.0.0.0"));
+    let remote = SocketAddr::new(Ipv4Addr::new(127, 0, 0, 2).into(), receiver.local_addr().port());
+    joined_and_single(sender, receiver, Path { remote, local: None });
+}
+
+#[test]
+fn joined_datagrams_of_ipv6_likewise() {
+    let Ok(receiver) = UdpSocket::bind("[::]:0".parse().unwrap()) else { return };
+    let Ok(sender) = UdpSocket::bind("[::1]:0".parse().unwrap()) else { return };
+    let remote = SocketAddr::new("::1".parse().unwrap(), receiver.local_addr().port());
+    joined_and_single(sender, receiver, Path { remote, local: None });
+}
+
+#[test]
+fn the_kernel_joins_what_came_as_one_run_and_not_for_who_did_not_ask() {
+    for asked in [true, false] {
+        let (mut sender, mut receiver) = (socket("127.0.0.1"), socket("127.0.0.1"));
+        let supported = syscall::join_datagrams(receiver.inner.as_fd(), asked).is_ok();
+        if !sender.gso || !supported {
+            return;
+        }
+        let mut batch = Batch::default();
+        (0..10).for_each(|number| push(&mut batch, to(&receiver), number, 1000));
+        sender.send(&batch);
+        receiver.wait(Some(PATIENCE)).unwrap();
+        let count = receiver.inbox.receive(receiver.inner.as_fd()).unwrap();
+        let segments: Vec<_> = receiver.inbox.received(count).map(|message| message.segment).collect();
+        assert_eq!(segments, if asked { vec![Some(1000)] } else { vec![None; 10] });
+    }
+}
+
+#[test]
+fn joined_datagrams_that_are_too_long_are_dropped_each() {
+    let (mut sender, mut receiver) = (socket("127.0.0.1"), socket("127.0.0.1"));
+    let mut batch = Batch::default();
+    [2049, 2049, 2049, 2000]
+        .into_iter()
+        .zip(0..)
+        .for_each(|(len, number)| push(&mut batch, to(&receiver), number, len));
+    assert_eq!(sender.send(&batch).sent, 4);
+    assert_eq!(take(&mut receiver, 1)[0].1, 3);
+    assert_eq!((receiver.truncated, receiver.counters().received), (3, 4));
+}
+
 #[test]
 fn a_destination_that_fails_does_not_hold_up_the_others() {
     let (mut sender, mut receiver) = (socket("127.0.0.1"), socket("127.0.0.1"));
@@ -194,6 +267,8 @@ fn empty_datagrams_are_handed_over_too() {
 fn what_the_kernel_had_no_room_for_is_counted() {
     const SENT: u64 = 200;
     let (mut sender, mut receiver) = (socket("127.0.0.1"), socket("127.0.0.1"));
+    // Singly: what is joined counts as one.
+    sender.gso = false;
     // The least that the kernel gives: a few datagrams.
     receiver.inner.set_recv_buffer_size(1).unwrap();
     let mut batch = Batch::default();

@@ -45,21 +45,15 @@ impl Hold {
         !wait
     }
 
-    /// What waits of one layer, in the order it came. Give the emptied vector [back](Self::give_back): it keeps its memory.
-    pub fn take(&mut self, layer: u8) -> Vec<Media> {
-        let taken = self.layers.get_mut(usize::from(layer)).map(|l| std::mem::take(&mut l.packets)).unwrap_or_default();
+    /// Moves what waits of one layer to `into`, in the order it came, and tells how many packets that were.
+    pub fn take(&mut self, layer: u8, into: &mut impl Extend<Media>) -> usize {
+        let Some(layer) = self.layers.get_mut(usize::from(layer)) else { return 0 };
+        let count = layer.packets.len();
+        into.extend(layer.packets.drain(..));
         if self.is_empty() {
             self.since = None;
         }
-        taken
-    }
-
-    /// Returns the vector of [`Self::take`].
-    pub fn give_back(&mut self, layer: u8, mut packets: Vec<Media>) {
-        packets.clear();
-        if let Some(layer) = self.layers.get_mut(usize::from(layer)).filter(|l| l.packets.is_empty()) {
-            layer.packets = packets;
-        }
+        count
     }
 
     /// Since when something waits, if it does.
@@ -97,10 +91,16 @@ mod tests {
         let mut hold = Hold::default();
         for n in 0..4 {
             if hold.push(now + BURST * n, Kind::Video, false, packet(0, n.into(), n == 0, n == 3)) {
-                hold.take(0);
+                taken(&mut hold, 0);
             }
         }
         hold
+    }
+
+    fn taken(hold: &mut Hold, layer: u8) -> Vec<u64> {
+        let mut packets = Vec::new();
+        assert_eq!(hold.take(layer, &mut packets), packets.len());
+        packets.iter().map(|media: &Media| media.index).collect()
     }
 
     #[test]
@@ -112,7 +112,7 @@ mod tests {
         assert!(!hold.push(second + BURST, Kind::Video, false, packet(0, 5, false, false)));
         assert_eq!(hold.due(), Some(second + HOLD));
         assert!(hold.push(second + 2 * BURST, Kind::Video, false, packet(0, 6, false, true)));
-        assert_eq!(hold.take(0).iter().map(|m| m.index).collect::<Vec<_>>(), [4, 5, 6]);
+        assert_eq!(taken(&mut hold, 0), [4, 5, 6]);
         assert!(hold.is_empty() && hold.due().is_none());
     }
 
@@ -125,7 +125,7 @@ mod tests {
         for ms in [35, 37, 39] {
             assert!(hold.push(at(ms), Kind::Video, false, packet(0, ms, false, false)));
         }
-        hold.take(0);
+        taken(&mut hold, 0);
         assert!(hold.push(at(66), Kind::Video, false, packet(0, 99, true, false)), "the next frame starts at once");
     }
 
@@ -144,7 +144,7 @@ mod tests {
         let waiting =
             (4..1_000).take_while(|n| !hold.push(now, Kind::Video, false, packet(0, *n, false, false))).count();
         assert_eq!(waiting, MAX_HELD - 1);
-        assert_eq!(hold.take(0).len(), MAX_HELD);
+        assert_eq!(taken(&mut hold, 0).len(), MAX_HELD);
     }
 
     #[test]
@@ -153,7 +153,7 @@ mod tests {
         let mut hold = bursting(now);
         hold.push(now, Kind::Video, false, packet(0, 4, true, false));
         assert!(hold.push(now, Kind::Video, false, packet(2, 4, true, true)));
-        assert_eq!(hold.take(2).len(), 1);
+        assert_eq!(taken(&mut hold, 2).len(), 1);
         assert!(!hold.is_empty() && hold.due().is_some(), "the other layer still waits");
     }
 }

@@ -1,41 +1,34 @@
 //! Outgoing RTP: what a subscription decided, written for the subscriber's numbering right before sealing.
 
 use super::extension::{AudioLevel, ONE_BYTE, TWO_BYTE};
+use super::media::Media;
 use super::picture::Picture;
 use super::red;
 use crate::id::{Mid, Pt, Ssrc};
 use crate::params::{Extension, ExtensionMap};
-use bytes::Bytes;
 
-/// One packet for one subscriber. The payload is shared with all others; what differs is written by [`Outgoing::write`].
-#[derive(Clone, PartialEq, Debug)]
+/// What one subscriber gets differently of a packet that all get. It goes beside the packet's [`Media`], which
+/// [`Outgoing::write`] reads the rest from: there are many of these and few of those, so it is small.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Outgoing {
     /// Sender.
     pub ssrc: Ssrc,
     /// Payload type.
     pub pt: Pt,
-    /// Marker bit.
-    pub marker: bool,
     /// Extended sequence number: the low 16 bits travel, the rest is SRTP's roll-over counter.
     pub index: u64,
     /// RTP timestamp.
     pub ts: u32,
     /// Media section, until the receiver showed that it knows the SSRC.
     pub mid: Option<Mid>,
-    /// Loudness.
-    pub audio_level: Option<AudioLevel>,
-    /// Video orientation.
-    pub video_orientation: Option<u8>,
-    /// Playout delay.
-    pub playout_delay: Option<[u8; 3]>,
-    /// Dependency descriptor and the frame number to write into it.
-    pub dependency_descriptor: Option<(Bytes, u16)>,
+    /// Frame number to write into the dependency descriptor, if there is one.
+    pub frame: u16,
     /// In a retransmission (RFC 4588): the original sequence number that precedes the payload.
     pub osn: Option<u16>,
     /// What to write over the copied payload.
     pub patch: Patch,
-    /// The payload.
-    pub payload: Bytes,
+    /// Bytes at the payload's start that are left out: the wrapper of RED, for who doesn't take it.
+    pub skip: u16,
 }
 
 /// What is written over a copied payload.
@@ -64,17 +57,20 @@ impl Outgoing {
     /// Appends the packet in the clear: header, the extensions that the subscriber negotiated, payload. Two-byte elements
     /// are used only if needed and allowed; an extension that doesn't fit is left out.
     /// Returns the length of the header: payload starts there.
-    pub fn write(&self, map: &ExtensionMap, transport_cc: u16, abs_send_time: u32, buf: &mut Vec<u8>) -> usize {
+    pub fn write(
+        &self,
+        media: &Media,
+        map: &ExtensionMap,
+        transport_cc: u16,
+        abs_send_time: u32,
+        buf: &mut Vec<u8>,
+    ) -> usize {
         let start = buf.len();
-        buf.extend_from_slice(&[0x80, u8::from(self.marker) << 7 | self.pt.0 & 0x7f]);
+        buf.extend_from_slice(&[0x80, u8::from(media.marker) << 7 | self.pt.0 & 0x7f]);
         buf.extend_from_slice(&self.seq().to_be_bytes());
         buf.extend_from_slice(&self.ts.to_be_bytes());
         buf.extend_from_slice(&self.ssrc.0.to_be_bytes());
-        let mut descriptor = self.dependency_descriptor.as_ref().map(|(bytes, _)| bytes.as_ref());
-        let two_byte = map.allow_mixed && self.needs_two_bytes(map, descriptor);
-        if !two_byte {
-            descriptor = descriptor.filter(|d| d.len() <= 16);
-        }
+        let (descriptor, two_byte) = self.form(media, map);
         let block = buf.len();
         let mut elements = Elements { map, two_byte, buf };
         elements.buf.extend_from_slice(&[0; 4]);
@@ -84,20 +80,20 @@ impl Outgoing {
         elements.push(Extension::TransportCc, &transport_cc.to_be_bytes());
         let [_, time @ ..] = abs_send_time.to_be_bytes();
         elements.push(Extension::AbsSendTime, &time);
-        if let Some(AudioLevel { voice, level }) = self.audio_level {
+        if let Some(AudioLevel { voice, level }) = media.audio_level {
             elements.push(Extension::AudioLevel, &[u8::from(voice) << 7 | level & 0x7f]);
         }
-        if let Some(orientation) = self.video_orientation {
+        if let Some(orientation) = media.video_orientation {
             elements.push(Extension::VideoOrientation, &[orientation]);
         }
-        if let Some(delay) = &self.playout_delay {
+        if let Some(delay) = &media.playout_delay {
             elements.push(Extension::PlayoutDelay, delay);
         }
         if let Some(descriptor) = descriptor
             && let Some(at) = elements.push(Extension::DependencyDescriptor, descriptor)
-            && let (Some(field), Some((_, number))) = (buf.get_mut(at + 1..at + 3), &self.dependency_descriptor)
+            && let Some(field) = buf.get_mut(at + 1..at + 3)
         {
-            field.copy_from_slice(&number.to_be_bytes());
+            field.copy_from_slice(&self.frame.to_be_bytes());
         }
         finish_block(buf, start, block, two_byte);
         let header = buf.len() - start;
@@ -105,7 +101,7 @@ impl Outgoing {
             buf.extend_from_slice(&osn.to_be_bytes());
         }
         let payload = buf.len();
-        buf.extend_from_slice(&self.payload);
+        buf.extend_from_slice(self.payload(media));
         match (&self.patch, buf.get_mut(payload..)) {
             (Patch::Picture(picture), Some(copy)) => picture.patch(copy),
             (Patch::Red(pt), Some(copy)) => red::renumber(copy, *pt),
@@ -115,12 +111,8 @@ impl Outgoing {
     }
 
     /// The length that [`Self::write`] will append.
-    pub fn len(&self, map: &ExtensionMap) -> usize {
-        let mut descriptor = self.dependency_descriptor.as_ref().map(|(bytes, _)| bytes.as_ref());
-        let two_byte = map.allow_mixed && self.needs_two_bytes(map, descriptor);
-        if !two_byte {
-            descriptor = descriptor.filter(|d| d.len() <= 16);
-        }
+    pub fn len(&self, media: &Media, map: &ExtensionMap) -> usize {
+        let (descriptor, two_byte) = self.form(media, map);
         let element = |extension, len: Option<usize>| match (map.id(extension), len) {
             (Some(_), Some(len)) if two_byte && len <= 255 => 2 + len,
             (Some(1..=14), Some(len @ 1..=16)) if !two_byte => 1 + len,
@@ -129,25 +121,38 @@ impl Outgoing {
         let block = element(Extension::Mid, self.mid.as_ref().map(|mid| mid.as_bytes().len()))
             + element(Extension::TransportCc, Some(2))
             + element(Extension::AbsSendTime, Some(3))
-            + element(Extension::AudioLevel, self.audio_level.map(|_| 1))
-            + element(Extension::VideoOrientation, self.video_orientation.map(|_| 1))
-            + element(Extension::PlayoutDelay, self.playout_delay.map(|_| 3))
+            + element(Extension::AudioLevel, media.audio_level.map(|_| 1))
+            + element(Extension::VideoOrientation, media.video_orientation.map(|_| 1))
+            + element(Extension::PlayoutDelay, media.playout_delay.map(|_| 3))
             + element(Extension::DependencyDescriptor, descriptor.map(<[u8]>::len));
         let block = if block == 0 { 0 } else { 4 + block.next_multiple_of(4) };
-        12 + block + self.osn.map_or(0, |_| 2) + self.payload.len()
+        12 + block + self.osn.map_or(0, |_| 2) + self.payload(media).len()
+    }
+
+    /// What of the payload goes out.
+    pub fn payload<'a>(&self, media: &'a Media) -> &'a [u8] {
+        media.payload.get(usize::from(self.skip)..).unwrap_or_default()
+    }
+
+    /// The dependency descriptor, if it can be written, and whether elements are two-byte.
+    fn form<'a>(&self, media: &'a Media, map: &ExtensionMap) -> (Option<&'a [u8]>, bool) {
+        let descriptor = media.dependency_descriptor.as_deref();
+        let two_byte = map.allow_mixed && self.needs_two_bytes(media, map);
+        (descriptor.filter(|d| two_byte || d.len() <= 16), two_byte)
     }
 
     /// Whether an element that we would write has an id or a length beyond one-byte elements.
-    fn needs_two_bytes(&self, map: &ExtensionMap, descriptor: Option<&[u8]>) -> bool {
+    fn needs_two_bytes(&self, media: &Media, map: &ExtensionMap) -> bool {
+        let descriptor = media.dependency_descriptor.as_deref();
         let high = |extension, present: bool| present && map.id(extension).is_some_and(|id| id > 14);
         (descriptor.is_some_and(|d| d.len() > 16) && map.id(Extension::DependencyDescriptor).is_some())
             || high(Extension::DependencyDescriptor, descriptor.is_some())
             || high(Extension::Mid, self.mid.is_some())
             || high(Extension::TransportCc, true)
             || high(Extension::AbsSendTime, true)
-            || high(Extension::AudioLevel, self.audio_level.is_some())
-            || high(Extension::VideoOrientation, self.video_orientation.is_some())
-            || high(Extension::PlayoutDelay, self.playout_delay.is_some())
+            || high(Extension::AudioLevel, media.audio_level.is_some())
+            || high(Extension::VideoOrientation, media.video_orientation.is_some())
+            || high(Extension::PlayoutDelay, media.playout_delay.is_some())
     }
 }
 
@@ -215,22 +220,31 @@ mod tests {
     use super::*;
     use crate::id::Token;
     use crate::rtp::Packet;
+    use bytes::Bytes;
 
     fn outgoing() -> Outgoing {
         Outgoing {
             ssrc: Ssrc(0xdead_beef),
             pt: Pt(96),
-            marker: true,
             index: 0x2_0007,
             ts: 9000,
             mid: Token::new("v0"),
+            frame: 0x0a0b,
+            osn: None,
+            patch: Patch::None,
+            skip: 0,
+        }
+    }
+
+    fn media() -> Media {
+        Media {
+            marker: true,
             audio_level: Some(AudioLevel { voice: true, level: 21 }),
             video_orientation: Some(1),
             playout_delay: Some([1, 2, 3]),
-            dependency_descriptor: Some((Bytes::from_static(&[0xc0, 0, 0, 0x80]), 0x0a0b)),
-            osn: None,
-            patch: Patch::None,
+            dependency_descriptor: Some(Bytes::from_static(&[0xc0, 0, 0, 0x80])),
             payload: Bytes::from_static(b"payload"),
+            ..crate::rtp::media::tests::media(0, 1)
         }
     }
 
@@ -243,20 +257,20 @@ mod tests {
         map
     }
 
-    fn written(packet: &Outgoing, map: &ExtensionMap) -> (Vec<u8>, Packet) {
+    fn written(packet: &Outgoing, media: &Media, map: &ExtensionMap) -> (Vec<u8>, Packet) {
         let mut buf = vec![1, 2, 3];
-        let header = packet.write(map, 0x55aa, 0x00ab_cdef, &mut buf);
+        let header = packet.write(media, map, 0x55aa, 0x00ab_cdef, &mut buf);
         let raw = buf.split_off(3);
         let parsed = Packet::parse(&Bytes::from(raw.clone()), map).unwrap();
         assert_eq!(raw.len() - header, parsed.payload.len());
-        assert_eq!(raw.len(), packet.len(map));
+        assert_eq!(raw.len(), packet.len(media, map));
         (raw, parsed)
     }
 
     #[test]
     fn everything_written_is_read_back() {
         let map = map(9);
-        let (raw, p) = written(&outgoing(), &map);
+        let (raw, p) = written(&outgoing(), &media(), &map);
         assert_eq!(raw[12..14], [0xbe, 0xde]);
         assert_eq!((p.pt, p.marker, p.seq, p.ts, p.ssrc), (Pt(96), true, 7, 9000, Ssrc(0xdead_beef)));
         assert_eq!(p.extensions.mid, Token::new("v0"));
@@ -272,14 +286,14 @@ mod tests {
 
     #[test]
     fn a_long_descriptor_takes_two_byte_elements_where_allowed_and_is_dropped_elsewhere() {
-        let mut packet = outgoing();
-        packet.dependency_descriptor = Some((Bytes::from_static(&[7; 40]), 0x0707));
+        let packet = Outgoing { frame: 0x0707, ..outgoing() };
+        let media = Media { dependency_descriptor: Some(Bytes::from_static(&[7; 40])), ..media() };
         let mut map = map(9);
-        let (_, p) = written(&packet, &map);
+        let (_, p) = written(&packet, &media, &map);
         assert_eq!(p.extensions.dependency_descriptor, None);
         assert_eq!(p.extensions.mid, Token::new("v0"));
         map.allow_mixed = true;
-        let (raw, p) = written(&packet, &map);
+        let (raw, p) = written(&packet, &media, &map);
         assert_eq!(raw[12..14], [0x10, 0x00]);
         assert_eq!(p.extensions.dependency_descriptor.as_deref(), Some(&[7; 40][..]));
         assert_eq!(p.extensions.mid, Token::new("v0"));
@@ -288,7 +302,7 @@ mod tests {
     #[test]
     fn padding_makes_a_packet_longer_and_nothing_else() {
         let map = map(9);
-        let (raw, plain) = written(&outgoing(), &map);
+        let (raw, plain) = written(&outgoing(), &media(), &map);
         for missing in [0, 1, 32, 255] {
             let mut padded = raw.clone();
             pad(&mut padded, 0, raw.len() + missing);
@@ -299,17 +313,25 @@ mod tests {
 
     #[test]
     fn without_extensions_there_is_no_block() {
-        let (raw, _) = written(&outgoing(), &ExtensionMap::default());
+        let (raw, _) = written(&outgoing(), &media(), &ExtensionMap::default());
         assert_eq!((raw[0], raw.len()), (0x80, 12 + 7));
+    }
+
+    #[test]
+    fn what_is_skipped_of_the_payload_is_not_sent() {
+        for (skip, rest) in [(3, &b"load"[..]), (7, b""), (8, b"")] {
+            let (_, p) = written(&Outgoing { skip, ..outgoing() }, &media(), &map(9));
+            assert_eq!(&p.payload[..], rest);
+        }
     }
 
     #[test]
     fn a_retransmission_carries_the_original_number_and_the_patch() {
         let mut packet = outgoing();
         packet.osn = Some(0x1122);
-        packet.payload = Bytes::from_static(&[0x90, 0x80, 0x80, 0x01, 0xff]);
+        let media = Media { payload: Bytes::from_static(&[0x90, 0x80, 0x80, 0x01, 0xff]), ..media() };
         packet.patch = Patch::Picture(Picture { id: Some((2, 0x1234, true)), tl0: None });
-        let (_, p) = written(&packet, &map(9));
+        let (_, p) = written(&packet, &media, &map(9));
         assert_eq!(&p.payload[..], [0x11, 0x22, 0x90, 0x80, 0x92, 0x34, 0xff]);
     }
 }

@@ -19,6 +19,9 @@ const MAX_SEGMENTS: usize = 8;
 /// for two or three, and then arrival is the one that is wrong.
 const MAX_STRAY: u32 = 5;
 
+/// A key frame that is older than what was sent by more than this part of a second shows the past.
+const OUTDATED: u32 = 5;
+
 /// A run of packets of one layer, and how to renumber them.
 #[derive(Clone, Copy, Debug)]
 struct Segment {
@@ -189,14 +192,28 @@ impl Rewriter {
         self.clock.map(|clock| Clock { rtp: clock.rtp.wrapping_add(segment.ts_offset), ..clock })
     }
 
+    /// Whether a packet that would begin a segment was captured long before what was sent already: the viewer would go back in time, and
+    /// lips would be late by as much until the next switch.
+    pub fn is_outdated(&self, now: Instant, rate: u32, media: &Media) -> bool {
+        let Some((newest, at)) = self.newest else { return false };
+        let by_arrival = by_arrival(now, rate, newest, at);
+        let ts = self.timestamp_by_clock(by_arrival, rate, media);
+        ts.is_some_and(|ts| newer32(newest, ts.wrapping_add(rate / OUTDATED)))
+    }
+
     /// The outgoing timestamp of the packet that begins a segment: always after the newest.
     ///
     /// Best is the offset that its SSRC had before; then the one at which both layers' sender reports agree on the wall clock;
     /// else arrival decides. What strays from arrival by over [`MAX_STRAY`] is mistaken.
     fn timestamp_at_switch(&self, now: Instant, rate: u32, media: &Media) -> u32 {
         let Some((newest, at)) = self.newest else { return self.first_ts };
-        let elapsed = now.saturating_duration_since(at).as_micros() * u128::from(rate) / 1_000_000;
-        let by_arrival = newest.wrapping_add(elapsed as u32);
+        let by_arrival = by_arrival(now, rate, newest, at);
+        let ts = self.timestamp_by_clock(by_arrival, rate, media).unwrap_or(by_arrival);
+        if newer32(ts, newest) { ts } else { newest.wrapping_add(1) }
+    }
+
+    /// The outgoing timestamp of a source's packet, as clocks tell it: see [`Rewriter::timestamp_at_switch`].
+    fn timestamp_by_clock(&self, by_arrival: u32, rate: u32, media: &Media) -> Option<u32> {
         let by_ssrc =
             self.segments.iter().rev().find(|s| s.ssrc == media.ssrc).map(|s| media.ts.wrapping_add(s.ts_offset));
         let by_reports = || {
@@ -206,9 +223,14 @@ impl Rewriter {
             Some(media.ts.wrapping_sub(new.rtp).wrapping_add(same_moment))
         };
         let plausible = |ts: &u32| (ts.wrapping_sub(by_arrival) as i32).unsigned_abs() <= MAX_STRAY * rate;
-        let ts = by_ssrc.filter(plausible).or_else(|| by_reports().filter(plausible)).unwrap_or(by_arrival);
-        if newer32(ts, newest) { ts } else { newest.wrapping_add(1) }
+        by_ssrc.filter(plausible).or_else(|| by_reports().filter(plausible))
     }
+}
+
+/// The timestamp that a packet would have by when it came.
+fn by_arrival(now: Instant, rate: u32, newest: u32, at: Instant) -> u32 {
+    let elapsed = now.saturating_duration_since(at).as_micros() * u128::from(rate) / 1_000_000;
+    newest.wrapping_add(elapsed as u32)
 }
 
 #[cfg(test)]

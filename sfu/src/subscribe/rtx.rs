@@ -1,9 +1,12 @@
-//! How much may be sent again: each packet not twice within a round trip, and all within a budget of bytes.
+//! How much may be sent again: each packet not twice within about a round trip, and all within a budget of bytes.
 
 use std::time::{Duration, Instant};
 
 /// Two requests for one packet closer than this are one: no round trip that matters is shorter.
 const MIN_INTERVAL: Duration = Duration::from_millis(20);
+/// A packet asked for again after this share of the round trip is asked for because the repeat was lost, too: the receiver's round trip
+/// isn't ours, and a request that is refused costs it one more.
+const PATIENCE: (u32, u32) = (3, 4);
 /// Retransmissions in bytes per second: about a video stream, so that a subscriber who NACKs all at most doubles its load.
 const RATE: u64 = 250_000;
 /// What may be sent at once: two large key frames.
@@ -27,8 +30,9 @@ impl Budget {
         Self { bytes: BURST, filled: now, created: now, sent: Vec::new() }
     }
 
-    /// Whether packet `seq` of `len` bytes may be sent again now; it counts as sent then.
-    pub fn take(&mut self, now: Instant, rtt: Duration, seq: u16, len: usize) -> bool {
+    /// How often packet `seq` of `len` bytes may be sent again now: not at all, once, or twice where a repeat of it was lost already. A
+    /// third request would come too late for most pictures, so the second answer is the one to be sure of. It counts as sent then.
+    pub fn take(&mut self, now: Instant, rtt: Duration, seq: u16, len: usize) -> usize {
         let elapsed = now.saturating_duration_since(self.filled);
         let more = elapsed.as_millis() as u64 * RATE / 1_000;
         if more > 0 {
@@ -39,15 +43,18 @@ impl Budget {
             self.sent.resize(REMEMBERED, None);
         }
         let ms = now.saturating_duration_since(self.created).as_millis() as u32;
-        let interval = rtt.max(MIN_INTERVAL).as_millis() as u32;
-        let Some(slot) = self.sent.get_mut(usize::from(seq) % REMEMBERED) else { return false };
+        let interval = (rtt * PATIENCE.0 / PATIENCE.1).max(MIN_INTERVAL).as_millis() as u32;
+        let Some(slot) = self.sent.get_mut(usize::from(seq) % REMEMBERED) else { return 0 };
         if slot.is_some_and(|(other, at)| other == seq && ms.wrapping_sub(at) < interval) {
-            return false;
+            return 0;
         }
-        let Some(left) = self.bytes.checked_sub(len as u64) else { return false };
-        self.bytes = left;
-        *slot = Some((seq, ms));
-        true
+        let wanted = if slot.is_some_and(|(other, _)| other == seq) { 2 } else { 1 };
+        let copies = wanted.min(self.bytes as usize / len.max(1));
+        if copies > 0 {
+            self.bytes -= (copies * len) as u64;
+            *slot = Some((seq, ms));
+        }
+        copies
     }
 }
 
@@ -56,14 +63,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_packet_goes_once_per_round_trip() {
+    fn a_packet_goes_once_in_about_a_round_trip_and_then_twice() {
         let start = crate::test_epoch();
         let mut budget = Budget::new(start);
-        let rtt = Duration::from_millis(50);
-        assert!(budget.take(start, rtt, 7, 1_000));
-        assert!(!budget.take(start + Duration::from_millis(49), rtt, 7, 1_000));
-        assert!(budget.take(start + Duration::from_millis(49), rtt, 8, 1_000));
-        assert!(budget.take(start + Duration::from_millis(51), rtt, 7, 1_000));
+        let rtt = Duration::from_millis(80);
+        let mut take = |ms, seq| budget.take(start + Duration::from_millis(ms), rtt, seq, 1_000);
+        assert_eq!([take(0, 7), take(59, 7), take(59, 8)], [1, 0, 1]);
+        // A receiver whose round trip is shorter than ours; the repeat was lost.
+        assert_eq!(take(60, 7), 2);
     }
 
     #[test]
@@ -73,9 +80,7 @@ mod tests {
         let mut bytes = 0;
         for n in 0..100_000u64 {
             let now = start + Duration::from_micros(100 * n);
-            if budget.take(now, Duration::ZERO, n as u16, 1_200) {
-                bytes += 1_200;
-            }
+            bytes += 1_200 * budget.take(now, Duration::ZERO, n as u16, 1_200) as u64;
         }
         let most = BURST + 10 * RATE;
         assert!(bytes <= most && bytes > most * 9 / 10, "{bytes}");

@@ -41,6 +41,8 @@ pub struct Subscription {
     rewriter: Rewriter,
     budget: Budget,
     reports: Reports,
+    /// How what came last is numbered: what comes next hardly ever differs.
+    payload: Option<PayloadParams>,
     /// Clock rate of what is sent.
     rate: u32,
     next_rtx: u64,
@@ -73,6 +75,7 @@ impl Subscription {
             rewriter: Rewriter::new(seq, rng.random()),
             budget: Budget::new(now),
             reports: Reports::new(),
+            payload: None,
             rate: 0,
             next_rtx: rtx,
             announce: true,
@@ -147,7 +150,7 @@ impl Subscription {
         self.rewriter.restart();
     }
 
-    /// Takes in any packet of the track; returns it made ready, if this subscriber gets it.
+    /// Takes in any packet of the track; returns what this subscriber gets of it, if anything.
     pub fn handle_packet(&mut self, now: Instant, media: &Media) -> Option<Outgoing> {
         let verdict = self.selector.judge(media);
         if verdict == Verdict::Drop && (self.selector.paused() || self.rewriter.late(media).is_none()) {
@@ -158,6 +161,13 @@ impl Subscription {
             return None;
         };
         let mapped = match verdict {
+            // It was lost on its way here and comes too late: what is shown goes on, and another one is asked for.
+            Verdict::Switch
+                if self.selector.shown().is_some()
+                    && self.rewriter.is_outdated(now, media.format.codec.clock_rate(), media) =>
+            {
+                None
+            }
             Verdict::Switch => {
                 self.rate = media.format.codec.clock_rate();
                 self.rewriter.switch(now, self.rate, media);
@@ -170,7 +180,7 @@ impl Subscription {
         let outgoing = self.outgoing(media, mapped, &payload);
         self.reports.on_packet(now, self.rewriter.clock().is_some(), verdict == Verdict::Switch);
         self.counters.packets += 1;
-        self.counters.bytes += outgoing.payload.len() as u64;
+        self.counters.bytes += outgoing.payload(media).len() as u64;
         Some(outgoing)
     }
 
@@ -185,39 +195,40 @@ impl Subscription {
     }
 
     /// The subscriber misses packets. `fetch` finds a packet of the track by layer and index
-    /// ([`Track::cached`](crate::publish::Track::cached)); what may be sent again goes to `emit`, over RTX (RFC 4588). Without
+    /// ([`Track::cached`](crate::publish::Track::cached)); what may be sent again goes to `emit` with it, over RTX (RFC 4588). Without
     /// RTX nothing is: a second packet under one sequence number would be a second one under one SRTP nonce.
     pub fn handle_nack<'a>(
         &mut self,
         now: Instant,
         missing: impl IntoIterator<Item = u16>,
         fetch: impl Fn(u8, u64) -> Option<&'a Media>,
-        mut emit: impl FnMut(Outgoing),
+        mut emit: impl FnMut(&Media, Outgoing),
     ) {
         let Some(rtx_ssrc) = self.params.rtx_ssrc.filter(|_| !self.selector.paused()) else { return };
         for seq in missing {
             let found = self.rewriter.locate(seq).and_then(|(layer, index)| fetch(layer, index));
             let prepared = found.and_then(|media| {
                 let payload = self.payload(media)?;
-                Some((payload.rtx?, self.outgoing(media, self.rewriter.again(media)?, &payload), payload.pt))
+                let outgoing = self.outgoing(media, self.rewriter.again(media)?, &payload);
+                // RTX wraps the codec's own payload type, not RED's.
+                (outgoing.pt == payload.pt).then_some((media, payload.rtx?, outgoing))
             });
-            // RTX wraps the codec's own payload type, not RED's.
-            let Some((pt, mut outgoing, _)) = prepared.filter(|(_, outgoing, plain)| outgoing.pt == *plain) else {
+            let Some((media, pt, mut outgoing)) = prepared else {
                 self.counters.nack_missed += 1;
                 continue;
             };
-            if !self.budget.take(now, self.reports.rtt(), seq, outgoing.payload.len()) {
-                self.counters.nack_held += 1;
-                continue;
-            }
-            self.counters.retransmitted += 1;
+            let copies = self.budget.take(now, self.reports.rtt(), seq, outgoing.payload(media).len());
+            self.counters.nack_held += u64::from(copies == 0);
             outgoing.osn = Some(outgoing.seq());
             outgoing.ssrc = rtx_ssrc;
             outgoing.pt = pt;
-            outgoing.index = self.next_rtx;
             outgoing.mid = Some(self.params.mid);
-            self.next_rtx += 1;
-            emit(outgoing);
+            for _ in 0..copies {
+                self.counters.retransmitted += 1;
+                outgoing.index = self.next_rtx;
+                self.next_rtx += 1;
+                emit(media, outgoing);
+            }
         }
     }
 
@@ -245,36 +256,35 @@ impl Subscription {
         true
     }
 
-    fn payload(&self, media: &Media) -> Option<PayloadParams> {
-        self.params.payloads.iter().copied().find(|p| p.format == media.format)
+    fn payload(&mut self, media: &Media) -> Option<PayloadParams> {
+        if self.payload.is_none_or(|payload| payload.format != media.format) {
+            self.payload = self.params.payloads.iter().copied().find(|p| p.format == media.format);
+        }
+        self.payload
     }
 
     fn outgoing(&self, media: &Media, mapped: Mapped, payload: &PayloadParams) -> Outgoing {
-        let (pt, patch, bytes) = match (media.red, payload.red) {
+        let (pt, patch, skip) = match (media.red, payload.red) {
             (Some((_, primary)), Some(red)) => {
                 let patch = if primary == payload.pt { Patch::None } else { Patch::Red(payload.pt) };
-                (red, patch, media.payload.clone())
+                (red, patch, 0)
             }
-            (Some((at, _)), None) => (payload.pt, Patch::None, media.payload.slice(usize::from(at)..)),
+            (Some((at, _)), None) => (payload.pt, Patch::None, at),
             (None, _) => {
                 let same = mapped.picture == media.picture || media.payload.is_empty();
-                (payload.pt, if same { Patch::None } else { Patch::Picture(mapped.picture) }, media.payload.clone())
+                (payload.pt, if same { Patch::None } else { Patch::Picture(mapped.picture) }, 0)
             }
         };
         Outgoing {
             ssrc: self.params.ssrc,
             pt,
-            marker: media.marker,
             index: mapped.index,
             ts: mapped.ts,
             mid: self.announce.then_some(self.params.mid),
-            audio_level: media.audio_level,
-            video_orientation: media.video_orientation,
-            playout_delay: media.playout_delay,
-            dependency_descriptor: media.dependency_descriptor.clone().map(|bytes| (bytes, mapped.frame)),
+            frame: mapped.frame,
             osn: None,
             patch,
-            payload: bytes,
+            skip,
         }
     }
 }

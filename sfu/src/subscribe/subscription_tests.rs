@@ -58,9 +58,9 @@ fn extensions() -> ExtensionMap {
 }
 
 /// What the subscriber reads off the wire.
-fn received(outgoing: &Outgoing) -> Packet {
+fn received(media: &Media, outgoing: &Outgoing) -> Packet {
     let mut buf = Vec::new();
-    outgoing.write(&extensions(), 9, 0, &mut buf);
+    outgoing.write(media, &extensions(), 9, 0, &mut buf);
     Packet::parse(&buf.into(), &extensions()).unwrap()
 }
 
@@ -72,7 +72,7 @@ fn a_subscriber_waits_for_a_key_frame_and_asks_for_one() {
     let delta = track.handle_rtp(now, 0, false, vp8_packet(0, 1, 0, 1, false, true)).unwrap();
     assert_eq!((sub.handle_packet(now, &delta), sub.keyframe_wanted()), (None, Some(0)));
     let key = track.handle_rtp(now, 0, false, vp8_packet(0, 2, 3_000, 2, true, true)).unwrap();
-    let out = received(&sub.handle_packet(now, &key).unwrap());
+    let out = received(&key, &sub.handle_packet(now, &key).unwrap());
     assert_eq!((out.pt, out.ssrc, out.extensions.mid, out.marker), (Pt(120), Ssrc(0xaa), Token::new("7"), true));
     assert_eq!((sub.keyframe_wanted(), sub.layer(), sub.handle_keyframe_request()), (None, Some(0), Some(0)));
 }
@@ -85,25 +85,26 @@ fn a_nack_is_answered_over_rtx_once_per_round_trip() {
     for n in 0..10u16 {
         let media =
             track.handle_rtp(now, 0, false, vp8_packet(0, 65_530u16.wrapping_add(n), 0, 5, n == 0, n == 0)).unwrap();
-        sent.push(sub.handle_packet(now, &media).unwrap());
+        let out = sub.handle_packet(now, &media).unwrap();
+        sent.push((out.seq(), received(&media, &out)));
     }
-    let lost = [sent[7].seq(), sent[8].seq(), sent[9].seq().wrapping_add(1)];
+    let lost = [sent[7].0, sent[8].0, sent[9].0.wrapping_add(1)];
     let mut again = Vec::new();
     for _ in 0..5 {
-        sub.handle_nack(now, lost, |layer, index| track.cached(layer, index), |out| again.push(out));
+        let emit = |media: &Media, out: Outgoing| again.push((out.index, received(media, &out)));
+        sub.handle_nack(now, lost, |layer, index| track.cached(layer, index), emit);
     }
     assert_eq!(again.len(), 2);
-    for (n, (out, original)) in again.iter().zip(&sent[7..]).enumerate() {
-        let (rtx, original) = (received(out), received(original));
+    for (n, ((index, rtx), (_, original))) in again.iter().zip(&sent[7..]).enumerate() {
         assert_eq!((rtx.pt, rtx.ssrc, rtx.ts), (Pt(121), Ssrc(0xbb), original.ts));
-        assert_eq!(out.index, again[0].index + n as u64);
+        assert_eq!(*index, again[0].0 + n as u64);
         assert_eq!(rtx.payload[..2], original.seq.to_be_bytes());
         assert_eq!(rtx.payload[2..], original.payload[..]);
     }
     let counters = sub.counters();
     assert_eq!((counters.retransmitted, counters.nack_held, counters.nack_missed), (2, 8, 5));
     sub.set(SubscriptionSettings { paused: true, max_spatial: 2 });
-    sub.handle_nack(now + 1_000 * MS, lost, |_, _| panic!("paused"), |_| panic!("paused"));
+    sub.handle_nack(now + 1_000 * MS, lost, |_, _| panic!("paused"), |_, _| panic!("paused"));
 }
 
 #[test]
@@ -114,7 +115,7 @@ fn without_rtx_no_sequence_number_is_sealed_twice() {
     let media = track.handle_rtp(now, 0, false, vp8_packet(0, 1, 0, 5, true, true)).unwrap();
     let out = sub.handle_packet(now, &media).unwrap();
     let mut again = Vec::new();
-    sub.handle_nack(now, [out.seq()], |layer, index| track.cached(layer, index), |out| again.push(out));
+    sub.handle_nack(now, [out.seq()], |layer, index| track.cached(layer, index), |_, out| again.push(out));
     assert_eq!(again, []);
 }
 
@@ -126,7 +127,7 @@ fn red_passes_where_both_have_it_and_is_unwrapped_where_not() {
     let media = track.handle_rtp(now, 0, false, raw(63, 1, 1, 0, &red)).unwrap();
     let got = |payload| {
         let mut sub = subscribe(Kind::Audio, payload);
-        let p = received(&sub.handle_packet(now, &media).unwrap());
+        let p = received(&media, &sub.handle_packet(now, &media).unwrap());
         (p.pt.0, p.payload.to_vec())
     };
     assert_eq!(got(payload(111, OPUS, None, Some(64))), (64, red.to_vec()));
@@ -257,7 +258,7 @@ fn random_calls_make_one_stream() {
                         shown = sub.layer();
                         switches += 1;
                     }
-                    assert!(got.insert(out.index, received(&out)).is_none(), "seed {seed}: sent twice");
+                    assert!(got.insert(out.index, received(&media, &out)).is_none(), "seed {seed}: sent twice");
                 }
             }
             let mut buf = Vec::new();

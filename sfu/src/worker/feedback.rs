@@ -60,7 +60,10 @@ impl Worker {
         let mine = subscriptions.iter_mut().find(|s| s.transport() == from && s.ssrc() == media);
         let (Some(subscription), Some(peer)) = (mine, self.peers.get_mut(&from)) else { return };
         let fetch = |layer, index| track.cached(layer, index);
-        subscription.handle_nack(now, missing, fetch, |outgoing| _ = peer.push(kind, outgoing));
+        let arena = &mut self.arena;
+        subscription.handle_nack(now, missing, fetch, |media, outgoing| {
+            _ = peer.push(kind, arena.push(media.clone()), outgoing);
+        });
     }
 
     fn picture_lost(&mut self, from: TransportId, media: Ssrc) {
@@ -87,8 +90,10 @@ impl Worker {
         peer.dirty = false;
         let mut next = None;
         if peer.transport.is_connected() {
-            self.counters.not_sealed += peer.flush_media(abs_send_time, batch);
+            self.counters.not_sealed += peer.flush_media(&self.arena, abs_send_time, batch);
             peer.flush_reports(batch);
+        } else {
+            self.counters.not_sealed += peer.drop_media();
         }
         if !std::mem::take(&mut peer.changed) {
             return;

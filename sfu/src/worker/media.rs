@@ -83,7 +83,7 @@ impl Worker {
     fn release(&mut self, now: Instant, track: TrackId, layer: u8) {
         let Some(publication) = self.tracks.get_mut(&track) else { return };
         let waited = publication.hold.since().is_some();
-        let packets = publication.hold.take(layer);
+        let count = publication.hold.take(layer, &mut self.arena);
         if waited && publication.hold.is_empty() {
             self.holding -= 1;
             self.timers.set(Timer::Frame(track), None);
@@ -96,13 +96,13 @@ impl Worker {
                 continue;
             }
             let mut shown = false;
-            for media in &packets {
+            for (place, media) in self.arena.newest(count) {
                 let Some(outgoing) = subscription.handle_packet(now, media) else {
                     self.counters.shed += u64::from(subscription.is_missed(media));
                     continue;
                 };
                 shown = true;
-                if peer.push(kind, outgoing) {
+                if peer.push(kind, place, outgoing) {
                     self.counters.forwarded += 1;
                 } else {
                     self.counters.not_sealed += 1;
@@ -122,7 +122,6 @@ impl Worker {
                 wanted = true;
             }
         }
-        publication.hold.give_back(layer, packets);
         if wanted {
             self.mark_publisher(track);
         }

@@ -1,5 +1,6 @@
 //! The whole media plane of one thread as one state machine: it sequences, its parts decide.
 
+mod arena;
 mod commands;
 mod feedback;
 mod handshakes;
@@ -22,6 +23,7 @@ use crate::subscribe::Subscription;
 use crate::timers::{Timer, Timers};
 use crate::transmit::Batch;
 use crate::transport::{Identity, TransportEvent};
+use arena::Arena;
 use handshakes::Handshakes;
 use link::Link;
 use pace::Pace;
@@ -122,6 +124,8 @@ pub struct Worker {
     handshakes: Handshakes,
     /// Peers with something to send, each once.
     dirty: VecDeque<TransportId>,
+    /// The packets that wait in these peers.
+    arena: Arena,
     /// Publications with packets that wait for the rest of their frame.
     holding: usize,
     pace: Pace,
@@ -183,6 +187,7 @@ impl Worker {
             timers: Timers::default(),
             handshakes: Handshakes::default(),
             dirty: VecDeque::new(),
+            arena: Arena::default(),
             holding: 0,
             pace: Pace::new(now),
             asking: Vec::new(),
@@ -266,6 +271,10 @@ impl Worker {
             && let Some(id) = self.dirty.pop_front()
         {
             self.flush_peer(now, id, batch);
+        }
+        // Whoever waits is dirty.
+        if self.dirty.is_empty() {
+            self.arena.clear();
         }
         !self.dirty.is_empty()
     }

@@ -1,5 +1,6 @@
 //! One peer connection as the worker sees it: its wire, its routes in, and what waits to go out.
 
+use super::arena::{Arena, Place};
 use super::runs;
 use crate::congestion::twcc;
 use crate::id::{RoomId, Ssrc, TrackId, TransportId};
@@ -41,13 +42,19 @@ pub(super) struct Peer {
     pub(super) handshakes_waiting: usize,
     next_transport_cc: u16,
     /// Video and audio apart: packets of audio are short, so one of them may end a run of video.
-    video: Vec<Outgoing>,
-    audio: Vec<Outgoing>,
+    video: Vec<Waiting>,
+    audio: Vec<Waiting>,
     /// Lengths of what waits, while it is written.
     lens: Vec<usize>,
     /// Sender reports that wait, a datagram each.
     reports: Vec<Vec<u8>>,
 }
+
+/// A packet that waits: where it lies, and what this peer gets differently.
+type Waiting = (Place, Outgoing);
+
+// There is one for each packet and peer, and with many peers these are the memory that a turn goes through: a cache line each.
+const _: () = assert!(size_of::<Waiting>() <= 64);
 
 impl Peer {
     pub(super) fn new(now: Instant, transport: Transport, room: RoomId, local_ssrc: Ssrc) -> Self {
@@ -73,14 +80,14 @@ impl Peer {
     }
 
     /// Queues one media packet; false if the queue is full.
-    pub(super) fn push(&mut self, kind: Kind, packet: Outgoing) -> bool {
+    pub(super) fn push(&mut self, kind: Kind, place: Place, packet: Outgoing) -> bool {
         let queue = match kind {
             Kind::Video => &mut self.video,
             Kind::Audio => &mut self.audio,
         };
         let fits = queue.len() < MAX_WAITING;
         if fits {
-            queue.push(packet);
+            queue.push((place, packet));
         }
         fits
     }
@@ -101,26 +108,31 @@ impl Peer {
         }
     }
 
+    /// Drops the media that waits; returns how many packets that were.
+    pub(super) fn drop_media(&mut self) -> u64 {
+        (self.video.drain(..).len() + self.audio.drain(..).len()) as u64
+    }
+
     /// Writes and seals the media that waits; returns how many packets were lost on the way.
-    pub(super) fn flush_media(&mut self, abs_send_time: u32, batch: &mut Batch) -> u64 {
-        let Some(path) = self.transport.selected_path() else {
-            let lost = self.video.len() + self.audio.len();
-            self.video.clear();
-            self.audio.clear();
-            return lost as u64;
-        };
+    pub(super) fn flush_media(&mut self, arena: &Arena, abs_send_time: u32, batch: &mut Batch) -> u64 {
+        let Some(path) = self.transport.selected_path() else { return self.drop_media() };
         let extensions = *self.transport.extensions();
         let mut lost = 0;
         self.lens.clear();
-        self.lens.extend(self.video.iter().chain(&self.audio).map(|packet| packet.len(&extensions)));
+        let waiting = self.video.iter().chain(&self.audio);
+        self.lens.extend(waiting.map(|(place, packet)| arena.get(*place).map_or(0, |m| packet.len(m, &extensions))));
         runs::equalise(&mut self.lens);
-        for (packet, len) in self.video.drain(..).chain(self.audio.drain(..)).zip(&self.lens) {
+        for ((place, packet), len) in self.video.drain(..).chain(self.audio.drain(..)).zip(&self.lens) {
+            let Some(media) = arena.get(place) else {
+                lost += 1;
+                continue;
+            };
             let number = self.next_transport_cc;
             let transport = &mut self.transport;
             let mut sealed = false;
             batch.push(path, |buf| {
                 let start = buf.len();
-                packet.write(&extensions, number, abs_send_time, buf);
+                packet.write(media, &extensions, number, abs_send_time, buf);
                 write::pad(buf, start, *len);
                 sealed = transport.seal_rtp(buf, start).is_ok();
                 if !sealed {

@@ -49,8 +49,8 @@ pub struct Egress<'a> {
 #[derive(Default)]
 struct Stream {
     extender: Extender,
-    /// By extended number: truth, when it was first sent.
-    sent: BTreeMap<u64, (Stamp, At)>,
+    /// By extended number: truth, when it was first sent, and whether under that number itself.
+    sent: BTreeMap<u64, (Stamp, At, bool)>,
     frames: HashSet<FrameId>,
     order: VecDeque<FrameId>,
     newest: Option<Newest>,
@@ -118,7 +118,7 @@ impl Oracle {
     /// When the media packet with this number was first sent.
     pub fn sent_at(&self, key: (usize, u32), seq: u16) -> Option<At> {
         let stream = self.streams.get(&key)?;
-        stream.sent.get(&stream.extender.peek(seq)).map(|(_, at)| *at)
+        stream.sent.get(&stream.extender.peek(seq)).map(|(_, at, _)| *at)
     }
 
     /// A media packet leaves the server. Returns whether it is the first under its number.
@@ -141,8 +141,9 @@ impl Oracle {
     fn judge(&mut self, at: At, stream: &mut Stream, egress: &Egress<'_>, stamp: Stamp) -> bool {
         let name = egress.stream;
         let number = stream.extender.peek(egress.seq);
-        if let Some((before, _)) = stream.sent.get(&number) {
-            if !egress.again {
+        if let Some((before, _, itself)) = stream.sent.get_mut(&number) {
+            // What waited for the rest of its frame may have been asked for and repeated before it went.
+            if !egress.again && std::mem::replace(itself, true) {
                 self.accuse(at, format!("{name}: number {} was used twice", egress.seq));
             } else if *before != stamp {
                 self.accuse(at, format!("{name}: number {} was {before:?} and comes again as {stamp:?}", egress.seq));
@@ -171,7 +172,7 @@ impl Oracle {
         if !stream.blind {
             self.builds_on(at, stream, name, number, stamp);
         }
-        stream.sent.insert(number, (stamp, at));
+        stream.sent.insert(number, (stamp, at, !egress.again));
         if stream.sent.len() > REMEMBERED {
             stream.sent.pop_first();
         }
@@ -188,7 +189,7 @@ impl Oracle {
     fn fills(&mut self, at: At, stream: &Stream, name: &str, number: u64, stamp: Stamp) {
         let below = stream.sent.range(..number).next_back();
         let above = stream.sent.range(number..).next();
-        for (other, (neighbour, _)) in below.into_iter().chain(above) {
+        for (other, (neighbour, _, _)) in below.into_iter().chain(above) {
             if neighbour.frame_id() == stamp.frame_id() {
                 let apart = i64::from(stamp.index) - i64::from(neighbour.index);
                 if number as i64 - *other as i64 != apart {

@@ -18,3 +18,16 @@ fn seed(row: &str, seed: u64) -> Vec<f64> {
 fn a_full_uplink_keeps_lips_in_step_over_layer_switches() {
     seed("rough", 24);
 }
+
+/// A layer's key frame came by retransmission, 0.8 s after newer pictures of the layer below: the viewer was taken back in time.
+#[test]
+fn a_key_frame_from_the_past_is_not_switched_to() {
+    seed("rough", 278);
+}
+
+/// The second repeat of a packet was refused for having come a little early, and the third came too late.
+#[test]
+fn a_packet_whose_repeat_was_lost_comes_before_the_picture_stands_still() {
+    let freeze = seed("loss", 1)[0];
+    assert!(freeze < 0.3, "{freeze}");
+}

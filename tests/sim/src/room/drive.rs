@@ -18,6 +18,9 @@ use std::time::Duration;
 /// Handshake datagrams count as so many bytes: their true length is random (signatures), and would move all that follows.
 const HANDSHAKE: usize = 600;
 
+/// Packets that came before a mute leave so long after it at most.
+const HELD: Duration = Duration::from_millis(2);
+
 impl Room {
     /// Lets time pass.
     pub fn run(&mut self, time: Duration) {
@@ -278,8 +281,9 @@ impl Room {
         if open && stamp.is_none_or(|stamp| usize::from(stamp.track) != subscription.track) {
             return self.oracle.accuse(now, format!("{stream}: the payload is damaged or another track's"));
         }
-        // What came before may be sent again.
-        let before = again && stamp.is_some_and(|stamp| track.muted.is_some_and(|muted| stamp.captured < muted));
+        // What came before may be sent again, or waits for the rest of its frame.
+        let before = |muted| stamp.is_some_and(|stamp| stamp.captured < muted) && (again || now < muted + HELD);
+        let before = track.muted.is_some_and(before);
         if track.muted.is_some() && !before {
             self.oracle.accuse(now, format!("{stream}: sent though it is muted: {stamp:?}"));
         }
