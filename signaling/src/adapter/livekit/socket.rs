@@ -26,6 +26,8 @@ const BURST: f64 = 1000.0;
 const RATE: f64 = 100.0;
 /// A client gets so long to take a frame.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
+/// And so long for each step of a farewell: to take its words, the end, and to end in turn.
+const FAREWELL_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Serves one client until its socket ends.
 pub async fn run(ws: WebSocket, rooms: Handle, join: Box<Join>) {
@@ -80,11 +82,18 @@ pub async fn run(ws: WebSocket, rooms: Handle, join: Box<Join>) {
     // The room goes first: whoever comes back at once finds it settled.
     rooms.closed(conn, how).await;
     drop(outbox);
+    let told = farewell.is_some();
     if let Some((code, words)) = farewell {
         let frame = CloseFrame { code, reason: words.into() };
-        let _ = tokio::time::timeout(Duration::from_secs(1), sink.send(Message::Close(Some(frame)))).await;
+        let _ = tokio::time::timeout(FAREWELL_TIMEOUT, sink.send(Message::Close(Some(frame)))).await;
     }
-    let _ = tokio::time::timeout(Duration::from_secs(1), sink.close()).await;
+    let _ = tokio::time::timeout(FAREWELL_TIMEOUT, sink.close()).await;
+    if told {
+        // A TCP socket that is closed with bytes unread resets the connection, and the peer may lose the words with it. So what is
+        // still under way is read until the client closes too (RFC 6455 section 7.1.1).
+        let rest = async { while let Some(Ok(_)) = stream.next().await {} };
+        let _ = tokio::time::timeout(FAREWELL_TIMEOUT, rest).await;
+    }
 }
 
 enum Step {
