@@ -63,7 +63,8 @@ def sections():
             "gathering", "Large meeting with thumbnails",
             "N people, all with camera (3 layers offered, the lowest shown) and a microphone that is silent 98% of the time; each sees 25"
             " and hears 25. " + ("Layers that nobody watches aren't sent." if dynacast else "All layers are sent, watched or not.")
-            + " N grows until load or server can't carry it.",
+            + " N grows until load or server can't carry it. A server that can't keep up lets cameras go (ARCHITECTURE.md, Overload):"
+            " those tracks never flow.",
             ("--scenario", "meeting", "--layers", "3", "--quality", "0", "--visible", "25", "--audible", "25", "--talk", "0.02"),
             (50, 100, 200, 300), (30,), only=("ramai",), climb=True,
         ),

@@ -56,11 +56,11 @@ def cell(results, section, server, size, key):
 
 
 def gathering(results):
-    """The largest meeting that the load tool carries, beside the 300 that are asked for."""
+    """The largest meeting that ran clean, beside the 300 that are asked for."""
     runs = runs_of(results, "gathering", "ramai") and results["gathering"]["runs"]
     clean = [run for run in runs if not judge.trouble(run)]
     size = max((run["size"] for run in clean), default=None)
-    note = f" (N = {size}: the most that the load carries on its core)" if size and size < 300 else ""
+    note = f" (N = {size}: the largest that ran clean)" if size and size < 300 else ""
     found = median([run for run in clean if run["size"] == size], "cpu")
     return at_most("meeting, 300 people, 25 visible each, CPU µs a packet", 1.2, found, note)
 
