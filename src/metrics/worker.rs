@@ -61,6 +61,9 @@ table! { r;
     }
     Counter "forwarded_packets_total" "RTP packets given to subscribers." { "" => r.worker.counters().forwarded }
     Counter "sent_packets_total" "Datagrams that the kernel took." { "" => r.socket.out.sent }
+    Counter "sent_messages_total" "Messages that datagrams were given to the kernel in: with UDP GSO one may hold many." {
+        "" => r.socket.messages
+    }
     Counter "sent_dropped_packets_total" "Datagrams that should have gone out and didn't, by reason." {
         r#"reason="send_buffer""# => r.socket.out.wouldblock,
         r#"reason="refused""# => r.socket.out.dropped,

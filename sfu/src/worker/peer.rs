@@ -44,8 +44,8 @@ pub(super) struct Peer {
     /// Video and audio apart: packets of audio are short, so one of them may end a run of video.
     video: Vec<Waiting>,
     audio: Vec<Waiting>,
-    /// Lengths of what waits, while it is written.
-    lens: Vec<usize>,
+    /// What waits in the order in which it leaves, while it is written.
+    order: runs::Order,
     /// Sender reports that wait, a datagram each.
     reports: Vec<Vec<u8>>,
 }
@@ -74,7 +74,7 @@ impl Peer {
             next_transport_cc: 0,
             video: Vec::new(),
             audio: Vec::new(),
-            lens: Vec::new(),
+            order: runs::Order::default(),
             reports: Vec::new(),
         }
     }
@@ -118,12 +118,19 @@ impl Peer {
         let Some(path) = self.transport.selected_path() else { return self.drop_media() };
         let extensions = *self.transport.extensions();
         let mut lost = 0;
-        self.lens.clear();
-        let waiting = self.video.iter().chain(&self.audio);
-        self.lens.extend(waiting.map(|(place, packet)| arena.get(*place).map_or(0, |m| packet.len(m, &extensions))));
-        runs::equalise(&mut self.lens);
-        for ((place, packet), len) in self.video.drain(..).chain(self.audio.drain(..)).zip(&self.lens) {
-            let Some(media) = arena.get(place) else {
+        let (video, audio) = (&self.video, &self.audio);
+        let waiting = || video.iter().chain(audio);
+        self.order.arrange(
+            waiting().map(|(place, packet)| {
+                (packet.ssrc, arena.get(*place).map_or(0, |media| packet.len(media, &extensions)))
+            }),
+        );
+        for (at, len) in self.order.iter() {
+            let found = match at.checked_sub(video.len()) {
+                None => video.get(at),
+                Some(at) => audio.get(at),
+            };
+            let Some((packet, media)) = found.and_then(|(place, packet)| Some((packet, arena.get(*place)?))) else {
                 lost += 1;
                 continue;
             };
@@ -133,7 +140,7 @@ impl Peer {
             batch.push(path, |buf| {
                 let start = buf.len();
                 packet.write(media, &extensions, number, abs_send_time, buf);
-                write::pad(buf, start, *len);
+                write::pad(buf, start, len);
                 sealed = transport.seal_rtp(buf, start).is_ok();
                 if !sealed {
                     buf.truncate(start);
@@ -145,6 +152,8 @@ impl Peer {
                 lost += 1;
             }
         }
+        self.video.clear();
+        self.audio.clear();
         lost
     }
 
