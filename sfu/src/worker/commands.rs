@@ -1,7 +1,7 @@
 //! What signaling asks, carried out.
 
 use super::link::Link;
-use super::peer::Peer;
+use super::peer::{Peer, Received};
 use super::{Publication, Worker};
 use crate::api::Command;
 use crate::id::{RoomId, Ssrc, SubscriptionId, TrackId, TransportId};
@@ -97,8 +97,8 @@ impl Worker {
         for track in std::mem::take(&mut peer.publishing) {
             self.unpublish(track);
         }
-        for track in receiving.into_values() {
-            if let Some(publication) = self.tracks.get_mut(&track) {
+        for received in receiving.into_values() {
+            if let Some(publication) = self.tracks.get_mut(&received.track) {
                 publication.subscriptions.retain(|s| {
                     let keep = s.transport() != id;
                     if !keep {
@@ -145,7 +145,7 @@ impl Worker {
         for subscription in &publication.subscriptions {
             self.subscriptions.remove(&subscription.id());
             if let Some(peer) = self.peers.get_mut(&subscription.transport()) {
-                peer.receiving.retain(|_, t| *t != track);
+                peer.receiving.retain(|_, received| received.track != track);
             }
         }
         if let Some(room) = self.rooms.get_mut(&publication.room) {
@@ -170,7 +170,7 @@ impl Worker {
             tracing::error!(subscription = id.0, "subscription exists already");
             return None;
         }
-        peer.receiving.insert(params.ssrc, track);
+        peer.receiving.insert(params.ssrc, Received::new(track));
         let (kind, live) = (publication.track.kind(), publication.track.live());
         let seed = self.rng.random();
         let mut new = Subscription::new(now, id, transport, params, settings, kind, live, seed);

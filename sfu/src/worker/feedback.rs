@@ -53,12 +53,12 @@ impl Worker {
     }
 
     fn retransmit(&mut self, now: Instant, from: TransportId, media: Ssrc, missing: impl Iterator<Item = u16>) {
-        let Some(&id) = self.peers.get(&from).and_then(|peer| peer.receiving.get(&media)) else { return };
-        let Some(publication) = self.tracks.get_mut(&id) else { return };
+        let Some(peer) = self.peers.get_mut(&from) else { return };
+        let Some(received) = peer.receiving.get_mut(&media) else { return };
+        let Some(publication) = self.tracks.get_mut(&received.track) else { return };
         let (track, subscriptions) = (&publication.track, &mut publication.subscriptions);
         let kind = track.kind();
-        let mine = subscriptions.iter_mut().find(|s| s.transport() == from && s.ssrc() == media);
-        let (Some(subscription), Some(peer)) = (mine, self.peers.get_mut(&from)) else { return };
+        let Some(subscription) = received.find(subscriptions, from, media) else { return };
         let fetch = |layer, index| track.cached(layer, index);
         let arena = &mut self.arena;
         subscription.handle_nack(now, missing, fetch, |media, outgoing| {
@@ -77,10 +77,9 @@ impl Worker {
 
     /// The subscription that a peer receives on an SSRC.
     fn received_by(&mut self, peer: TransportId, ssrc: Ssrc) -> Option<(TrackId, &mut Subscription)> {
-        let track = *self.peers.get(&peer)?.receiving.get(&ssrc)?;
-        let subscriptions = &mut self.tracks.get_mut(&track)?.subscriptions;
-        let found = subscriptions.iter_mut().find(|s| s.transport() == peer && s.ssrc() == ssrc)?;
-        Some((track, found))
+        let received = self.peers.get_mut(&peer)?.receiving.get_mut(&ssrc)?;
+        let subscriptions = &mut self.tracks.get_mut(&received.track)?.subscriptions;
+        Some((received.track, received.find(subscriptions, peer, ssrc)?))
     }
 
     /// Sends all that waits for one peer, and sets its timer.

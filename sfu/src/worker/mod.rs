@@ -323,7 +323,7 @@ impl Worker {
         tracing::debug!(transport = id.0, "connected");
         self.events.push_back(Event::Connected { transport: id });
         let Some(peer) = self.peers.get(&id) else { return };
-        let tracks: Vec<TrackId> = peer.receiving.values().copied().collect();
+        let tracks: Vec<TrackId> = peer.receiving.values().map(|received| received.track).collect();
         for track in tracks {
             self.request_keyframes(track);
         }

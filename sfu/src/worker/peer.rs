@@ -7,6 +7,7 @@ use crate::id::{RoomId, Ssrc, TrackId, TransportId};
 use crate::params::Kind;
 use crate::publish::Routes;
 use crate::rtp::{Outgoing, write};
+use crate::subscribe::Subscription;
 use crate::transmit::Batch;
 use crate::transport::Transport;
 use rustc_hash::FxHashMap;
@@ -25,7 +26,7 @@ pub(super) struct Peer {
     /// What the peer publishes.
     pub(super) publishing: Vec<TrackId>,
     /// SSRC to track, for what the peer receives: media and retransmissions.
-    pub(super) receiving: FxHashMap<Ssrc, TrackId>,
+    pub(super) receiving: FxHashMap<Ssrc, Received>,
     /// Transport-wide sequence numbers that came in.
     pub(super) arrivals: twcc::Recorder,
     /// The SSRC of the newest media packet: feedback must name one.
@@ -48,6 +49,33 @@ pub(super) struct Peer {
     order: runs::Order,
     /// Sender reports that wait, a datagram each.
     reports: Vec<Vec<u8>>,
+}
+
+/// A track that a peer receives.
+pub(super) struct Received {
+    pub(super) track: TrackId,
+    /// Where in the track's subscriptions the peer's was when it was last looked for. Others may have left since.
+    at: usize,
+}
+
+impl Received {
+    pub(super) fn new(track: TrackId) -> Self {
+        Self { track, at: 0 }
+    }
+
+    /// The peer's subscription among the track's. A track may have a thousand, and each reports once a second or more.
+    pub(super) fn find<'a>(
+        &mut self,
+        subscriptions: &'a mut [Subscription],
+        peer: TransportId,
+        ssrc: Ssrc,
+    ) -> Option<&'a mut Subscription> {
+        let mine = |s: &Subscription| s.transport() == peer && s.ssrc() == ssrc;
+        if !subscriptions.get(self.at).is_some_and(mine) {
+            self.at = subscriptions.iter().position(mine)?;
+        }
+        subscriptions.get_mut(self.at)
+    }
 }
 
 /// A packet that waits: where it lies, and what this peer gets differently.
