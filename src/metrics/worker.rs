@@ -60,6 +60,9 @@ table! { r;
         r#"reason="unrouted""# => r.worker.counters().unrouted,
     }
     Counter "forwarded_packets_total" "RTP packets given to subscribers." { "" => r.worker.counters().forwarded }
+    Counter "first_pictures_kept_total" "Viewers whose first picture came from packets that were kept, without a key frame from the publisher." {
+        "" => r.worker.counters().openings
+    }
     Counter "sent_packets_total" "Datagrams that the kernel took." { "" => r.socket.out.sent }
     Counter "sent_messages_total" "Messages that datagrams were given to the kernel in: with UDP GSO one may hold many." {
         "" => r.socket.messages

@@ -259,6 +259,11 @@ impl Track {
         self.layers.get(usize::from(layer))?.cache.get(index)
     }
 
+    /// What a newcomer's picture of `layer` may begin with: the newest key frame and all since, if that is kept whole and is short.
+    pub fn opening(&self, layer: u8) -> Option<impl Iterator<Item = &Media>> {
+        self.layers.get(usize::from(layer)).filter(|_| self.kind == Kind::Video)?.cache.opening()
+    }
+
     /// The newest packet, while it is kept.
     pub fn newest(&self) -> Option<&Media> {
         self.layers.iter().max_by_key(|layer| layer.last_media)?.cache.newest()

@@ -45,7 +45,7 @@ impl Worker {
             Command::Subscribe { transport, track, subscription, params, settings } => {
                 self.subscribe(now, transport, track, subscription, *params, settings)
             }
-            Command::UpdateSubscription { subscription, settings } => self.settings(subscription, settings),
+            Command::UpdateSubscription { subscription, settings } => self.settings(now, subscription, settings),
             Command::Unsubscribe { subscription } => self.unsubscribe(subscription),
             Command::SendData { to, channel, payload } => {
                 for id in to.iter() {
@@ -56,7 +56,7 @@ impl Worker {
                             self.counters.data_dropped += 1;
                             tracing::debug!(transport = id.0, ?channel, %error, "data message not sent");
                             // A channel that failed has something to tell.
-                            self.transport_events(*id);
+                            self.transport_events(now, *id);
                         }
                         None => self.counters.data_dropped += 1,
                     }
@@ -178,15 +178,15 @@ impl Worker {
         publication.subscriptions.push(new);
         self.subscriptions.insert(id, track);
         self.mark(transport);
-        self.request_keyframes(track);
+        self.begin_pictures(now, track);
         Some(())
     }
 
-    fn settings(&mut self, id: SubscriptionId, settings: SubscriptionSettings) -> Option<()> {
+    fn settings(&mut self, now: Instant, id: SubscriptionId, settings: SubscriptionSettings) -> Option<()> {
         let track = *self.subscriptions.get(&id)?;
         let publication = self.tracks.get_mut(&track)?;
         publication.subscriptions.iter_mut().find(|s| s.id() == id)?.set(settings);
-        self.request_keyframes(track);
+        self.begin_pictures(now, track);
         Some(())
     }
 

@@ -88,13 +88,18 @@ impl Worker {
         let Some(peer) = self.peers.get_mut(&id) else { return };
         peer.dirty = false;
         let mut next = None;
+        let changed = std::mem::take(&mut peer.changed);
+        if changed {
+            // First of all: the end of a handshake brings the keys for the media behind it.
+            peer.transport.poll_transmit(now, batch);
+        }
         if peer.transport.is_connected() {
             self.counters.not_sealed += peer.flush_media(&self.arena, abs_send_time, batch);
             peer.flush_reports(batch);
         } else {
             self.counters.not_sealed += peer.drop_media();
         }
-        if !std::mem::take(&mut peer.changed) {
+        if !changed {
             return;
         }
         if peer.transport.is_connected() {
@@ -115,7 +120,6 @@ impl Worker {
                 next = [next, publication.track.poll_timeout(now)].into_iter().flatten().min();
             }
         }
-        peer.transport.poll_transmit(now, batch);
         if peer.retired {
             self.peers.remove(&id);
             self.timers.remove(Timer::Peer(id));

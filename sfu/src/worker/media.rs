@@ -126,15 +126,4 @@ impl Worker {
             self.mark_publisher(track);
         }
     }
-
-    /// Asks a track's publisher for the key frames that its subscriptions wait for.
-    pub(super) fn request_keyframes(&mut self, track: TrackId) {
-        let Some(publication) = self.tracks.get_mut(&track) else { return };
-        for subscription in &publication.subscriptions {
-            if let Some(layer) = subscription.keyframe_wanted() {
-                publication.track.request_keyframe(layer);
-            }
-        }
-        self.mark_publisher(track);
-    }
 }

@@ -6,6 +6,7 @@ mod feedback;
 mod handshakes;
 mod link;
 mod media;
+mod opening;
 mod pace;
 mod peer;
 mod runs;
@@ -62,6 +63,8 @@ pub struct Counters {
     pub opened: u64,
     /// RTP packets given to subscribers.
     pub forwarded: u64,
+    /// First pictures given from what was kept, without asking the publisher.
+    pub openings: u64,
     /// Packets for a subscriber that could not be sealed or had no path.
     pub not_sealed: u64,
     /// Transport-wide feedback and REMB that receivers sent. Nothing acts on it: there is no bandwidth estimation towards them.
@@ -233,7 +236,7 @@ impl Worker {
             Class::Rtcp => self.handle_rtcp(now, id, payload),
             Class::Stun => {
                 peer.transport.handle_stun(now, path, payload);
-                self.transport_events(id);
+                self.transport_events(now, id);
             }
             Class::Dtls => self.handle_dtls(now, id, path, payload),
             Class::Unknown => {}
@@ -248,7 +251,7 @@ impl Worker {
                 Timer::Peer(id) => {
                     if let Some(peer) = self.peers.get_mut(&id) {
                         peer.transport.handle_timeout(now);
-                        self.transport_events(id);
+                        self.transport_events(now, id);
                     }
                 }
                 Timer::Room(id) => self.look_at_speakers(now, id),
@@ -304,12 +307,12 @@ impl Worker {
     }
 
     /// Takes what a transport has to say after input or a timeout.
-    fn transport_events(&mut self, id: TransportId) {
+    fn transport_events(&mut self, now: Instant, id: TransportId) {
         self.mark(id);
         while let Some(event) = self.peers.get_mut(&id).and_then(|peer| peer.transport.poll_event()) {
             match event {
                 TransportEvent::Validated(address) => self.demux.validated(id, address),
-                TransportEvent::Connected => self.connected(id),
+                TransportEvent::Connected => self.connected(now, id),
                 TransportEvent::Disconnected(reason) => self.disconnected(id, reason),
                 TransportEvent::ChannelOpen(channel) => {
                     self.events.push_back(Event::ChannelOpen { transport: id, channel });
@@ -319,13 +322,13 @@ impl Worker {
         }
     }
 
-    fn connected(&mut self, id: TransportId) {
+    fn connected(&mut self, now: Instant, id: TransportId) {
         tracing::debug!(transport = id.0, "connected");
         self.events.push_back(Event::Connected { transport: id });
         let Some(peer) = self.peers.get(&id) else { return };
         let tracks: Vec<TrackId> = peer.receiving.values().map(|received| received.track).collect();
         for track in tracks {
-            self.request_keyframes(track);
+            self.begin_pictures(now, track);
         }
     }
 
