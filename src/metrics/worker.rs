@@ -60,6 +60,9 @@ table! { r;
         r#"reason="unrouted""# => r.worker.counters().unrouted,
     }
     Counter "forwarded_packets_total" "RTP packets given to subscribers." { "" => r.worker.counters().forwarded }
+    Counter "audio_deepened_packets_total" "Audio packets sent with more earlier frames than they came with, to receivers that lose many." {
+        "" => r.worker.counters().deepened
+    }
     Counter "first_pictures_kept_total" "Viewers whose first picture came from packets that were kept, without a key frame from the publisher." {
         "" => r.worker.counters().openings
     }

@@ -264,6 +264,11 @@ impl Track {
         self.layers.get(usize::from(layer)).filter(|_| self.kind == Kind::Video)?.cache.opening()
     }
 
+    /// A copy of an audio packet with more frames before its own than it came with, for those who lose many.
+    pub fn deepened(&self, media: &Media) -> Option<Media> {
+        super::redundancy::deepen(media, |index| self.cached(media.layer, index))
+    }
+
     /// The newest packet, while it is kept.
     pub fn newest(&self) -> Option<&Media> {
         self.layers.iter().max_by_key(|layer| layer.last_media)?.cache.newest()

@@ -46,6 +46,10 @@ impl Worker {
 
     fn reports(&mut self, now: Instant, from: TransportId, blocks: Blocks<'_>) {
         for block in blocks {
+            if let Some(peer) = self.peers.get_mut(&from) {
+                peer.lost(now, block.fraction_lost);
+                self.lossy_until = self.lossy_until.max(peer.lossy_until(now));
+            }
             if let Some((_, subscription)) = self.received_by(from, block.ssrc) {
                 subscription.handle_report(now, &block);
             }
@@ -61,9 +65,13 @@ impl Worker {
         let Some(subscription) = received.find(subscriptions, from, media) else { return };
         let fetch = |layer, index| track.cached(layer, index);
         let arena = &mut self.arena;
+        let mut count = 0;
+        let missing = missing.inspect(|_| count += 1);
         subscription.handle_nack(now, missing, fetch, |media, outgoing| {
             _ = peer.push(kind, arena.push(media.clone()), outgoing);
         });
+        peer.asked_again(now, count);
+        self.lossy_until = self.lossy_until.max(peer.lossy_until(now));
     }
 
     fn picture_lost(&mut self, from: TransportId, media: Ssrc) {

@@ -5,6 +5,7 @@ mod commands;
 mod feedback;
 mod handshakes;
 mod link;
+mod loss;
 mod media;
 mod opening;
 mod pace;
@@ -63,6 +64,8 @@ pub struct Counters {
     pub opened: u64,
     /// RTP packets given to subscribers.
     pub forwarded: u64,
+    /// Audio packets sent with more frames before their own than they came with, for receivers that lose many.
+    pub deepened: u64,
     /// First pictures given from what was kept, without asking the publisher.
     pub openings: u64,
     /// Packets for a subscriber that could not be sealed or had no path.
@@ -134,6 +137,8 @@ pub struct Worker {
     pace: Pace,
     /// Mirrors whose home may have to be asked for key frames.
     asking: Vec<TrackId>,
+    /// Until then some peer loses so much that audio is made safer for it.
+    lossy_until: Option<Instant>,
     outbox: Outbox,
     events: VecDeque<Event>,
     shedding: Shedding,
@@ -194,6 +199,7 @@ impl Worker {
             holding: 0,
             pace: Pace::new(now),
             asking: Vec::new(),
+            lossy_until: None,
             outbox: Outbox::default(),
             events: VecDeque::new(),
             shedding: Shedding::default(),

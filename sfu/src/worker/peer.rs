@@ -1,6 +1,7 @@
 //! One peer connection as the worker sees it: its wire, its routes in, and what waits to go out.
 
 use super::arena::{Arena, Place};
+use super::loss::Loss;
 use super::runs;
 use crate::congestion::twcc;
 use crate::id::{RoomId, Ssrc, TrackId, TransportId};
@@ -42,6 +43,8 @@ pub(super) struct Peer {
     /// Datagrams of its handshake that wait for their turn.
     pub(super) handshakes_waiting: usize,
     next_transport_cc: u16,
+    /// How much it loses.
+    loss: Loss,
     /// Video and audio apart: packets of audio are short, so one of them may end a run of video.
     video: Vec<Waiting>,
     audio: Vec<Waiting>,
@@ -100,6 +103,7 @@ impl Peer {
             retired: false,
             handshakes_waiting: 0,
             next_transport_cc: 0,
+            loss: Loss::default(),
             video: Vec::new(),
             audio: Vec::new(),
             order: runs::Order::default(),
@@ -118,6 +122,21 @@ impl Peer {
             queue.push((place, packet));
         }
         fits
+    }
+
+    /// A receiver report told a share lost, in 1/256.
+    pub(super) fn lost(&mut self, now: Instant, fraction: u8) {
+        self.loss.reported(now, fraction);
+    }
+
+    /// So many packets were asked for again.
+    pub(super) fn asked_again(&mut self, now: Instant, count: u32) {
+        self.loss.asked(now, count, self.next_transport_cc);
+    }
+
+    /// Until when it is taken to lose much, if it does.
+    pub(super) fn lossy_until(&self, now: Instant) -> Option<Instant> {
+        self.loss.high_until(now)
     }
 
     /// Where to append a sender report that shall go out with the next flush.
