@@ -94,10 +94,25 @@ impl Estimator {
 
     /// The packet with [`Estimator::next_number`] goes out; `probe`: as [`Estimator::cluster`] said.
     pub fn sent(&mut self, now: Instant, bytes: usize, probe: Option<u8>) {
+        self.sent_at(self.micros(now), bytes, probe);
+    }
+
+    /// The same, for many packets of one moment: `at` is [`Estimator::micros`] of it.
+    pub fn sent_at(&mut self, at: i64, bytes: usize, probe: Option<u8>) {
         if probe.is_some() {
-            self.probes.sent(self.history.micros(now), bytes);
+            self.probes.sent(at, bytes);
         }
-        self.history.sent(now, bytes, probe);
+        self.history.sent(at, bytes, probe);
+    }
+
+    /// Microseconds since it began.
+    pub fn micros(&self, now: Instant) -> i64 {
+        self.history.micros(now)
+    }
+
+    /// Transport-wide feedback came once.
+    pub fn is_told(&self) -> bool {
+        self.told.is_some()
     }
 
     /// What may be sent, in bits per second; `None`: nobody knows.
@@ -186,6 +201,11 @@ impl Estimator {
             usage: self.trend.usage(),
             rtt: self.rtt(),
         }
+    }
+
+    /// Probes begun, and those of them that failed.
+    pub fn probes(&self) -> (u64, u64) {
+        self.probes.counts()
     }
 
     /// Bytes on their way.

@@ -4,6 +4,8 @@ use std::time::{Duration, Instant};
 
 /// How long a probe sends.
 pub const DURATION: Duration = Duration::from_millis(40);
+/// How often what is missing is filled up meanwhile.
+pub const STEP: Duration = Duration::from_millis(5);
 /// Fewer packets than this show nothing, however slow the probe.
 const LEAST_PACKETS: u32 = 5;
 /// Feedback must come within this, on top of the round trip.
@@ -26,6 +28,8 @@ pub struct Cluster {
     pub id: u8,
     /// Bits per second.
     pub rate: u64,
+    /// Bytes that are missing by now.
+    pub owed: usize,
 }
 
 /// What a probe showed.
@@ -67,7 +71,9 @@ impl Span {
 
 #[derive(Clone, Copy, Debug)]
 struct Running {
-    cluster: Cluster,
+    id: u8,
+    rate: u64,
+    since: Instant,
     until: Instant,
     deadline: Instant,
     sent: Span,
@@ -83,9 +89,16 @@ pub struct Probes {
     next_id: u8,
     not_before: Option<Instant>,
     failures: u32,
+    /// Begun, and found that the link takes no more.
+    counts: (u64, u64),
 }
 
 impl Probes {
+    /// How many were begun, and how many of them failed.
+    pub fn counts(&self) -> (u64, u64) {
+        self.counts
+    }
+
     /// Whether one may begin.
     pub fn may_start(&self, now: Instant) -> bool {
         self.running.is_none() && self.not_before.is_none_or(|at| at <= now)
@@ -99,9 +112,12 @@ impl Probes {
     /// Begins to probe for `rate`.
     pub fn start(&mut self, now: Instant, rate: u64, rtt: Duration) {
         let id = self.next_id;
+        self.counts.0 += 1;
         self.next_id = (id + 1) % 128;
         self.running = Some(Running {
-            cluster: Cluster { id, rate },
+            id,
+            rate,
+            since: now,
             until: now + DURATION,
             deadline: now + DURATION + rtt + PATIENCE,
             sent: Span::default(),
@@ -112,8 +128,11 @@ impl Probes {
 
     /// What is to be filled up with padding at this moment.
     pub fn cluster(&self, now: Instant) -> Option<Cluster> {
-        let running = self.running.filter(|r| now < r.until || r.sent.packets < LEAST_PACKETS)?;
-        Some(running.cluster)
+        let running = self.running.as_ref().filter(|r| now < r.until || r.sent.packets < LEAST_PACKETS)?;
+        let elapsed = now.saturating_duration_since(running.since) + STEP;
+        let due = running.rate as f64 / 8.0 * elapsed.as_secs_f64();
+        let owed = (due as usize).saturating_sub(running.sent.bytes);
+        Some(Cluster { id: running.id, rate: running.rate, owed })
     }
 
     /// A packet of the cluster was sent; time in microseconds, as everywhere below.
@@ -125,7 +144,7 @@ impl Probes {
 
     /// A packet of probe `id` came. Returns what the probe showed, once enough came.
     pub fn arrived(&mut self, now: Instant, id: u8, sent: i64, arrival: i64, bytes: usize) -> Option<Outcome> {
-        let running = self.running.as_mut().filter(|r| r.cluster.id == id)?;
+        let running = self.running.as_mut().filter(|r| r.id == id)?;
         running.sent_arrived.add(sent, bytes);
         running.arrived.add(arrival, bytes);
         let over = now >= running.until && running.sent.packets >= LEAST_PACKETS;
@@ -135,6 +154,7 @@ impl Probes {
         let running = self.running.take()?;
         let outcome = running.outcome();
         let good = outcome.is_some_and(|outcome| outcome.whole);
+        self.counts.1 += u64::from(!good);
         self.ended(now, good);
         outcome
     }
@@ -144,6 +164,7 @@ impl Probes {
         let over = self.running.is_some_and(|running| now >= running.deadline);
         if over {
             self.running = None;
+            self.counts.1 += 1;
             self.ended(now, false);
         }
         over
@@ -151,7 +172,7 @@ impl Probes {
 
     /// The link is full: a probe would only do harm.
     pub fn congested(&mut self, now: Instant) {
-        self.running = None;
+        self.counts.1 += u64::from(self.running.take().is_some());
         self.ended(now, false);
     }
 

@@ -23,7 +23,8 @@ pub struct Demand {
 }
 
 impl Demand {
-    fn rate(&self, layer: Option<u8>) -> u64 {
+    /// What a layer takes.
+    pub fn rate(&self, layer: Option<u8>) -> u64 {
         layer.and_then(|layer| *self.layers.get(usize::from(layer))?).unwrap_or(0)
     }
 
@@ -40,7 +41,8 @@ impl Demand {
         self.layers.iter().enumerate().skip(from).find(|(_, rate)| rate.is_some()).map(|(at, _)| at as u8)
     }
 
-    fn top(&self) -> Option<u8> {
+    /// The highest layer that is wanted and there.
+    pub fn top(&self) -> Option<u8> {
         self.layers.iter().rposition(Option::is_some).map(|at| at as u8)
     }
 }

@@ -5,7 +5,7 @@ use super::peer::Peer;
 use super::{Publication, Worker};
 use crate::api::Command;
 use crate::id::{RoomId, Ssrc, SubscriptionId, TrackId, TransportId};
-use crate::params::{PublishParams, SubscribeParams, SubscriptionSettings, TransportParams};
+use crate::params::{Extension, Kind, PublishParams, SubscribeParams, SubscriptionSettings, TransportParams};
 use crate::publish::Track;
 use crate::subscribe::Subscription;
 use crate::timers::Timer;
@@ -45,7 +45,7 @@ impl Worker {
             Command::Subscribe { transport, track, subscription, params, settings } => {
                 self.subscribe(now, transport, track, subscription, *params, settings)
             }
-            Command::UpdateSubscription { subscription, settings } => self.settings(subscription, settings),
+            Command::UpdateSubscription { subscription, settings } => self.settings(now, subscription, settings),
             Command::Unsubscribe { subscription } => self.unsubscribe(subscription),
             Command::SendData { to, channel, payload } => {
                 for id in to.iter() {
@@ -175,17 +175,28 @@ impl Worker {
         let seed = self.rng.random();
         let mut new = Subscription::new(now, id, transport, params, settings, kind, live, seed);
         new.cap(publication.level.cap(publication.content(now, self.rooms.get(&publication.room)), id), false);
+        let numbered = peer.transport.extensions().id(Extension::TransportCc).is_some();
+        let limited = peer.budget.limit(now, numbered).bits().is_some();
+        if kind == Kind::Video && limited {
+            new.fit(SubscriptionSettings { paused: false, max_spatial: 0 }, false);
+        }
         publication.subscriptions.push(new);
         self.subscriptions.insert(id, track);
+        if kind == Kind::Video {
+            self.watch(now, transport, id, track);
+        }
         self.mark(transport);
         self.request_keyframes(track);
         Some(())
     }
 
-    fn settings(&mut self, id: SubscriptionId, settings: SubscriptionSettings) -> Option<()> {
+    fn settings(&mut self, now: Instant, id: SubscriptionId, settings: SubscriptionSettings) -> Option<()> {
         let track = *self.subscriptions.get(&id)?;
         let publication = self.tracks.get_mut(&track)?;
-        publication.subscriptions.iter_mut().find(|s| s.id() == id)?.set(settings);
+        let subscription = publication.subscriptions.iter_mut().find(|s| s.id() == id)?;
+        subscription.set(settings);
+        let transport = subscription.transport();
+        self.allot_soon(now, transport);
         self.request_keyframes(track);
         Some(())
     }
@@ -195,7 +206,9 @@ impl Worker {
         let subscriptions = &mut self.tracks.get_mut(&track)?.subscriptions;
         let at = subscriptions.iter().position(|s| s.id() == id)?;
         let subscription = subscriptions.swap_remove(at);
-        self.peers.get_mut(&subscription.transport())?.receiving.remove(&subscription.ssrc());
+        let peer = self.peers.get_mut(&subscription.transport())?;
+        peer.receiving.remove(&subscription.ssrc());
+        peer.budget.watching.retain(|watch| watch.subscription != id);
         Some(())
     }
 }

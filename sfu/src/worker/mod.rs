@@ -1,6 +1,8 @@
 //! The whole media plane of one thread as one state machine: it sequences, its parts decide.
 
+mod allot;
 mod arena;
+mod budget;
 mod commands;
 mod feedback;
 mod handshakes;
@@ -23,6 +25,7 @@ use crate::subscribe::Subscription;
 use crate::timers::{Timer, Timers};
 use crate::transmit::Batch;
 use crate::transport::{Identity, TransportEvent};
+pub use allot::Bandwidth;
 use arena::Arena;
 use handshakes::Handshakes;
 use link::Link;
@@ -64,8 +67,10 @@ pub struct Counters {
     pub forwarded: u64,
     /// Packets for a subscriber that could not be sealed or had no path.
     pub not_sealed: u64,
-    /// Transport-wide feedback and REMB that receivers sent. Nothing acts on it: there is no bandwidth estimation towards them.
+    /// Transport-wide feedback and REMB that receivers sent.
     pub bandwidth_feedback: u64,
+    /// Transport-wide feedback that made no sense, or ended early.
+    pub malformed_feedback: u64,
     /// Packets handed to other workers, counted for each.
     pub relayed: u64,
     /// Packets of other workers' tracks, taken in for subscribers here.
@@ -254,6 +259,7 @@ impl Worker {
                 Timer::Room(id) => self.look_at_speakers(now, id),
                 Timer::Frame(track) => self.release_all(track),
                 Timer::Mirror(track) => self.asking.push(track),
+                Timer::Budget(id) => self.handle_budget(now, id),
             }
         }
     }

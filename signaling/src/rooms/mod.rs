@@ -267,7 +267,7 @@ impl Rooms {
             Event::Speakers { room, speakers } => {
                 self.within(room, now, |room, cx| room.speakers(worker, speakers, cx));
             }
-            Event::ChannelOpen { .. } | Event::TrackStarted { .. } => {}
+            Event::ChannelOpen { .. } | Event::TrackStarted { .. } | Event::StreamState { .. } => {}
         }
     }
 
