@@ -63,6 +63,7 @@ impl Worker {
             return;
         }
         let bits = budget.estimator.estimate();
+        budget.bits = bits;
         // Too little for what is sent can't wait.
         if budget.next.is_none() || bits.is_some_and(|bits| bits < budget.given) {
             budget.next = Some(now);
@@ -78,6 +79,11 @@ impl Worker {
             self.allot(now, id);
         }
         self.probe(now, id);
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        let released = peer.pacer.due(peer.budget.pacing()).is_some_and(|at| at <= now);
+        if released && !std::mem::replace(&mut peer.dirty, true) {
+            self.dirty.push_back(id);
+        }
         self.set_budget_timer(now, id);
     }
 
@@ -87,7 +93,8 @@ impl Worker {
         let probing = budget.cluster(now).map(|_| now + probe::STEP);
         // A probe that could begin but for the queue on the way begins with an allocation.
         let estimator = budget.estimator.poll_timeout().filter(|at| *at > now);
-        let due = [budget.next, probing, estimator].into_iter().flatten().min();
+        let released = peer.pacer.due(budget.pacing()).filter(|at| *at > now);
+        let due = [budget.next, probing, estimator, released].into_iter().flatten().min();
         self.timers.set(Timer::Budget(id), due);
     }
 
@@ -102,7 +109,8 @@ impl Worker {
         budget.watching.retain(|watch| tracks.contains_key(&watch.track));
         let demands: Vec<Demand> =
             budget.watching.iter_mut().map(|watch| demand(now, watch, tracks.get_mut(&watch.track), room)).collect();
-        let bits = limit.bits().map(|bits| bits.saturating_sub(reserve));
+        budget.bits = limit.bits();
+        let bits = budget.bits.map(|bits| bits.saturating_sub(reserve));
         let Allocation { layers, given, wanted } = allocate(bits, &demands);
         let shown: u64 = demands.iter().map(|demand| demand.rate(demand.given)).sum();
         let urgent = bits.is_some_and(|bits| shown as f64 > bits as f64 * TOLERATED);

@@ -1,6 +1,6 @@
 //! What one peer may be sent, and what it watches: the inputs of the allocation, gathered where its packets leave.
 
-use crate::congestion::estimator::{Estimator, START};
+use crate::congestion::estimator::{Estimator, MOST, START};
 use crate::congestion::probe::Cluster;
 use crate::id::{SubscriptionId, TrackId};
 use crate::publish::bitrate::Bitrate;
@@ -58,7 +58,9 @@ pub(super) struct Budget {
     again: Bitrate,
     /// When the first packet with a transport-wide number went.
     began: Option<Instant>,
-    /// What was given and wanted at the last allocation, in bits per second.
+    /// What limits it, as of the last feedback or allocation, in bits per second.
+    pub(super) bits: Option<u64>,
+    /// What was given and wanted at the last allocation.
     pub(super) given: u64,
     pub(super) wanted: u64,
     /// When that was, and when it is to be done again.
@@ -85,6 +87,7 @@ impl Budget {
             began: None,
             given: 0,
             wanted: 0,
+            bits: None,
             allotted: None,
             next: None,
             padding: 0,
@@ -120,6 +123,11 @@ impl Budget {
             None if numbered && !silent => Limit::Start,
             None => Limit::Unlimited,
         }
+    }
+
+    /// What its packets are paced by, in bits per second.
+    pub(super) fn pacing(&self) -> u64 {
+        self.bits.unwrap_or(MOST)
     }
 
     /// What goes out in any case, in bits per second.

@@ -209,6 +209,7 @@ impl Worker {
         let peer = self.peers.get_mut(&subscription.transport())?;
         peer.receiving.remove(&subscription.ssrc());
         peer.budget.watching.retain(|watch| watch.subscription != id);
+        peer.pacer.retain(|packet| packet.ssrc != subscription.ssrc());
         Some(())
     }
 }

@@ -102,15 +102,22 @@ impl Worker {
         let Some(peer) = self.peers.get_mut(&id) else { return };
         peer.dirty = false;
         let mut next = None;
+        let mut paced = false;
         if peer.transport.is_connected() {
             self.counters.not_sealed += peer.flush_media(now, &self.arena, abs_send_time, batch);
+            paced = peer.pacer.is_waiting();
             peer.flush_reports(batch);
         } else {
             self.counters.not_sealed += peer.drop_media();
         }
-        if !std::mem::take(&mut peer.changed) {
+        let changed = std::mem::take(&mut peer.changed);
+        if paced {
+            self.set_budget_timer(now, id);
+        }
+        if !changed {
             return;
         }
+        let Some(peer) = self.peers.get_mut(&id) else { return };
         if peer.transport.is_connected() {
             if peer.arrivals.poll_timeout().is_some_and(|at| at <= now) {
                 let from = peer.local_ssrc;

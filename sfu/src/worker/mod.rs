@@ -9,6 +9,7 @@ mod handshakes;
 mod link;
 mod media;
 mod pace;
+mod pacer;
 mod peer;
 mod runs;
 mod shed;

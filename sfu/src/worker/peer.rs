@@ -2,11 +2,12 @@
 
 use super::arena::{Arena, Place};
 use super::budget::{Budget, Moment};
+use super::pacer::Pacer;
 use super::runs;
 use crate::api::Path;
 use crate::congestion::twcc;
 use crate::id::{RoomId, Ssrc, TrackId, TransportId};
-use crate::params::Kind;
+use crate::params::{ExtensionMap, Kind};
 use crate::publish::Routes;
 use crate::rtp::{Media, Outgoing, write};
 use crate::transmit::Batch;
@@ -57,6 +58,8 @@ pub(super) struct Peer {
     audio: Vec<Waiting>,
     /// Packets of padding: a probe.
     padding: Vec<Outgoing>,
+    /// Video that may not leave yet.
+    pub(super) pacer: Pacer,
     /// Lengths of what waits, while it is written.
     lens: Vec<usize>,
     /// Sender reports that wait, a datagram each.
@@ -88,6 +91,7 @@ impl Peer {
             video: Vec::new(),
             audio: Vec::new(),
             padding: Vec::new(),
+            pacer: Pacer::default(),
             lens: Vec::new(),
             reports: Vec::new(),
         }
@@ -135,80 +139,89 @@ impl Peer {
     /// Drops the media that waits; returns how many packets that were.
     pub(super) fn drop_media(&mut self) -> u64 {
         self.padding.clear();
+        self.pacer.retain(|_| false);
         (self.video.drain(..).len() + self.audio.drain(..).len()) as u64
     }
 
     /// Writes and seals the media that waits; returns how many packets were lost on the way.
-    pub(super) fn flush_media(&mut self, now: Instant, arena: &Arena, abs_send_time: u32, batch: &mut Batch) -> u64 {
-        if self.video.is_empty() && self.audio.is_empty() && self.padding.is_empty() {
+    pub(super) fn flush_media(
+        &mut self,
+        now: Instant,
+        arena: &Arena,
+        abs_send_time: u32,
+        batch: &mut Batch,
+    ) -> u64 {
+        if self.video.is_empty() && self.audio.is_empty() && self.padding.is_empty() && !self.pacer.is_waiting() {
             return 0;
         }
         let Some(path) = self.transport.selected_path() else { return self.drop_media() };
-        let extensions = *self.transport.extensions();
-        let moment = self.budget.moment(now);
+        let way = Way { path, extensions: *self.transport.extensions(), abs_send_time, moment: self.budget.moment(now) };
         let mut lost = 0;
         self.lens.clear();
         let waiting = self.video.iter().chain(&self.audio);
-        self.lens.extend(waiting.map(|(place, packet)| arena.get(*place).map_or(0, |m| packet.len(m, &extensions))));
-        if !self.audio.is_empty() {
-            let audio = self.lens.get(self.video.len()..).unwrap_or_default().iter().map(|len| len + TAG).sum();
-            self.budget.sent_audio(now, audio);
+        self.lens.extend(waiting.map(|(place, packet)| arena.get(*place).map_or(0, |m| packet.len(m, &way.extensions))));
+        let (video, audio) = self.lens.split_at_checked(self.video.len()).unwrap_or_default();
+        if !audio.is_empty() {
+            self.budget.sent_audio(now, audio.iter().map(|len| len + TAG).sum());
+        }
+        if (self.budget.bits.is_some() || self.pacer.is_waiting())
+            && !self.pacer.passes(now, self.budget.pacing(), video.iter().sum())
+        {
+            return self.flush_paced(now, arena, &way, batch);
         }
         runs::equalise(&mut self.lens);
         for ((place, packet), len) in self.video.drain(..).chain(self.audio.drain(..)).zip(&self.lens) {
-            let Some(media) = arena.get(place) else {
-                lost += 1;
-                continue;
+            let sent = match arena.get(place) {
+                Some(media) => way.send(&mut self.transport, &mut self.budget, media, &packet, *len, batch),
+                None => 0,
             };
-            let number = self.budget.estimator.next_number();
-            let transport = &mut self.transport;
-            let mut sealed = 0;
-            batch.push(path, |buf| {
-                let start = buf.len();
-                packet.write(media, &extensions, number, abs_send_time, buf);
-                write::pad(buf, start, *len);
-                match transport.seal_rtp(buf, start) {
-                    Ok(_) => sealed = buf.len() - start,
-                    Err(_) => buf.truncate(start),
-                }
-            });
-            if sealed > 0 {
-                self.budget.sent(moment, sealed);
-            } else {
-                lost += 1;
-            }
+            lost += u64::from(sent == 0);
             if packet.osn.is_some() {
-                self.budget.sent_again(now, sealed);
+                self.budget.sent_again(now, sent);
             }
         }
         if !self.padding.is_empty() {
-            self.flush_padding(moment, path, abs_send_time, batch);
+            self.flush_padding(&way, batch);
         }
         lost
     }
 
-    /// Writes and seals the padding that waits.
+    /// The same, when there is more than may leave at once: audio and retransmissions go, video as much as may.
     #[cold]
-    fn flush_padding(&mut self, moment: Moment, path: Path, abs_send_time: u32, batch: &mut Batch) {
-        let extensions = *self.transport.extensions();
-        let empty = Media::empty();
-        for packet in std::mem::take(&mut self.padding) {
-            let number = self.budget.estimator.next_number();
-            let transport = &mut self.transport;
-            let mut sealed = 0;
-            batch.push(path, |buf| {
-                let start = buf.len();
-                let header = packet.write(&empty, &extensions, number, abs_send_time, buf);
-                write::pad(buf, start, header + MAX_PADDING);
-                match transport.seal_rtp(buf, start) {
-                    Ok(_) => sealed = buf.len() - start,
-                    Err(_) => buf.truncate(start),
+    fn flush_paced(&mut self, now: Instant, arena: &Arena, way: &Way, batch: &mut Batch) -> u64 {
+        let mut lost = 0;
+        let mut leaving: Vec<(Media, Outgoing)> = Vec::new();
+        for ((place, packet), len) in self.video.drain(..).zip(&self.lens) {
+            match arena.get(place) {
+                Some(media) if packet.osn.is_some() => {
+                    self.pacer.spend(*len);
+                    self.budget.sent_again(now, *len);
+                    leaving.push((media.clone(), packet));
                 }
-            });
-            if sealed > 0 {
-                self.budget.sent(moment, sealed);
-                self.budget.padding += sealed as u64;
+                Some(media) => lost += u64::from(!self.pacer.push(media.clone(), packet, *len)),
+                None => lost += 1,
             }
+        }
+        leaving.extend(std::iter::from_fn(|| self.pacer.pop()));
+        leaving.extend(self.audio.drain(..).filter_map(|(place, packet)| Some((arena.get(place)?.clone(), packet))));
+        self.lens.clear();
+        self.lens.extend(leaving.iter().map(|(media, packet)| packet.len(media, &way.extensions)));
+        runs::equalise(&mut self.lens);
+        for ((media, packet), len) in leaving.iter().zip(&self.lens) {
+            let sent = way.send(&mut self.transport, &mut self.budget, media, packet, *len, batch);
+            lost += u64::from(sent == 0);
+        }
+        self.flush_padding(way, batch);
+        lost
+    }
+
+    /// Writes and seals the padding that waits.
+    fn flush_padding(&mut self, way: &Way, batch: &mut Batch) {
+        let empty = Media::empty();
+        for packet in self.padding.drain(..) {
+            let len = packet.len(&empty, &way.extensions) + MAX_PADDING;
+            let sent = way.send(&mut self.transport, &mut self.budget, &empty, &packet, len, batch);
+            self.budget.padding += sent as u64;
         }
     }
 
@@ -232,5 +245,42 @@ impl Peer {
 
     pub(super) fn id(&self) -> TransportId {
         self.transport.id()
+    }
+}
+
+/// What is the same for all packets of one flush.
+struct Way {
+    path: Path,
+    extensions: ExtensionMap,
+    abs_send_time: u32,
+    moment: Moment,
+}
+
+impl Way {
+    /// Writes one packet, padded to `len`, and seals it; returns how many bytes that were, zero if it couldn't be.
+    fn send(
+        &self,
+        transport: &mut Transport,
+        budget: &mut Budget,
+        media: &Media,
+        packet: &Outgoing,
+        len: usize,
+        batch: &mut Batch,
+    ) -> usize {
+        let number = budget.estimator.next_number();
+        let mut sealed = 0;
+        batch.push(self.path, |buf| {
+            let start = buf.len();
+            packet.write(media, &self.extensions, number, self.abs_send_time, buf);
+            write::pad(buf, start, len);
+            match transport.seal_rtp(buf, start) {
+                Ok(()) => sealed = buf.len() - start,
+                Err(_) => buf.truncate(start),
+            }
+        });
+        if sealed > 0 {
+            budget.sent(self.moment, sealed);
+        }
+        sealed
     }
 }
