@@ -1,5 +1,6 @@
 //! How much may be sent to one receiver: the delays' rate, capped by the losses', lifted by probes.
 
+use super::busy::Busy;
 use super::feedback::{self, Malformed};
 use super::history::History;
 use super::loss::Loss;
@@ -56,6 +57,7 @@ pub struct Estimator {
     history: History,
     trend: Trend,
     throughput: Throughput,
+    busy: Busy,
     rate: Rate,
     loss: Loss,
     probes: Probes,
@@ -76,6 +78,7 @@ impl Estimator {
             history: History::new(now),
             trend: Trend::default(),
             throughput: Throughput::default(),
+            busy: Busy::default(),
             rate: Rate::new(START),
             loss: Loss::default(),
             probes: Probes::default(),
@@ -142,6 +145,7 @@ impl Estimator {
         let silent = self.told.replace(now).is_some_and(|at| now.saturating_duration_since(at) > OUTAGE);
         let (history, trend, throughput) = (&mut self.history, &mut self.trend, &mut self.throughput);
         let (loss, probes, rate) = (&mut self.loss, &mut self.probes, &mut self.rate);
+        let busy = &mut self.busy;
         let mut newest = None;
         let read = feedback::read(packet, |arrival| {
             let Some(sent) = history.learn(now, arrival.number, arrival.at.is_some()) else { return };
@@ -150,7 +154,8 @@ impl Estimator {
             }
             let Some(at) = arrival.at else { return };
             newest = newest.max(Some(sent.at));
-            trend.arrived(sent.at, at);
+            let wait = trend.arrived(sent.at, at);
+            busy.arrived(at, sent.bytes, wait);
             throughput.arrived(at, sent.bytes);
             let shown = sent.probe.and_then(|id| probes.arrived(now, id, sent.at, at, sent.bytes));
             // A probe that found less than is known already found nothing new.
@@ -165,7 +170,10 @@ impl Estimator {
         }
         let (arrives, rtt) = (self.throughput.rate(), self.rtt());
         let limited = arrives.is_none_or(|arrives| (arrives as f64) < LIMITED * self.rate.get() as f64);
-        if self.rate.update(now, self.trend.usage(), arrives, rtt, limited) {
+        let usage = self.trend.usage();
+        // What a growing queue lets through is what the link takes; on average less may have been sent.
+        let taken = if usage == Usage::Over { self.busy.rate().or(arrives) } else { arrives };
+        if self.rate.update(now, usage, taken, rtt, limited) {
             self.probes.congested(now);
         }
         self.rate.clamp(LEAST, MOST);
@@ -237,7 +245,8 @@ impl Estimator {
             return;
         }
         let most = estimate as f64 * PROBE_FACTOR;
-        self.probes.start(now, (self.wanted as f64 * PROBE_MARGIN).min(most) as u64, self.rtt());
+        let rate = (self.wanted as f64 * PROBE_MARGIN).min(most) as u64;
+        self.probes.start(now, rate, self.rtt(), self.trend.jitter());
     }
 }
 

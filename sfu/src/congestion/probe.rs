@@ -2,8 +2,15 @@
 
 use std::time::{Duration, Instant};
 
-/// How long a probe sends.
+/// How long a probe sends, on an even way ...
 pub const DURATION: Duration = Duration::from_millis(40);
+/// ... and where the way isn't even, longer by so many times its jitter, at most this.
+const PER_JITTER: f64 = 3.0;
+const MAX_DURATION: Duration = Duration::from_millis(150);
+/// What came later than it was sent by this many times the jitter may have done so by chance; but by no more than this share of
+/// the whole.
+const BY_CHANCE: f64 = 1.5;
+const MOST_BY_CHANCE: f64 = 0.4;
 /// How often what is missing is filled up meanwhile.
 pub const STEP: Duration = Duration::from_millis(5);
 /// Fewer packets than this show nothing, however slow the probe.
@@ -76,6 +83,8 @@ struct Running {
     since: Instant,
     until: Instant,
     deadline: Instant,
+    /// In microseconds.
+    jitter: f64,
     sent: Span,
     sent_arrived: Span,
     arrived: Span,
@@ -109,8 +118,9 @@ impl Probes {
         self.running.map(|running| running.deadline).or(self.not_before)
     }
 
-    /// Begins to probe for `rate`.
-    pub fn start(&mut self, now: Instant, rate: u64, rtt: Duration) {
+    /// Begins to probe for `rate`; `jitter` in ms.
+    pub fn start(&mut self, now: Instant, rate: u64, rtt: Duration, jitter: f64) {
+        let duration = (DURATION + Duration::from_secs_f64((PER_JITTER * jitter).max(0.0) / 1_000.0)).min(MAX_DURATION);
         let id = self.next_id;
         self.counts.0 += 1;
         self.next_id = (id + 1) % 128;
@@ -118,8 +128,9 @@ impl Probes {
             id,
             rate,
             since: now,
-            until: now + DURATION,
-            deadline: now + DURATION + rtt + PATIENCE,
+            until: now + duration,
+            deadline: now + duration + rtt + PATIENCE,
+            jitter: jitter * 1_000.0,
             sent: Span::default(),
             sent_arrived: Span::default(),
             arrived: Span::default(),
@@ -190,7 +201,10 @@ impl Running {
     fn outcome(&self) -> Option<Outcome> {
         // The last packet's own bytes take no time on the sending side, the first one's none on the receiving side.
         let sent = self.sent_arrived.rate(self.sent_arrived.last)?;
-        let arrived = self.arrived.rate(self.arrived.first).unwrap_or(f64::INFINITY);
+        let length = |span: Span| span.first.zip(span.last).map_or(0, |((first, _), (last, _))| last - first) as f64;
+        let chance = (BY_CHANCE * self.jitter).min(MOST_BY_CHANCE * length(self.arrived));
+        let longer = length(self.arrived) / (length(self.arrived) - chance).max(1.0);
+        let arrived = self.arrived.rate(self.arrived.first).map_or(f64::INFINITY, |rate| rate * longer);
         let whole = arrived >= SATURATED * sent;
         let rate = if whole { sent.min(arrived) } else { arrived * KEPT };
         Some(Outcome { rate: rate as u64, whole })
@@ -205,7 +219,7 @@ mod tests {
     fn probe(rate: u64, capacity: u64, lose: usize) -> Option<Outcome> {
         let now = crate::test_epoch();
         let mut probes = Probes::default();
-        probes.start(now, rate, Duration::from_millis(50));
+        probes.start(now, rate, Duration::from_millis(50), 0.0);
         let id = probes.cluster(now).unwrap().id;
         let gap = 1_000 * 8 * 1_000_000 / rate as i64;
         let sends: Vec<i64> = (0..).map(|n| n * gap).take_while(|at| *at < 40_000).collect();
@@ -236,7 +250,7 @@ mod tests {
         let mut probes = Probes::default();
         let mut waits = Vec::new();
         for _ in 0..4 {
-            probes.start(now, 1_000_000, Duration::ZERO);
+            probes.start(now, 1_000_000, Duration::ZERO, 0.0);
             now = probes.poll_timeout().unwrap();
             assert!(probes.expire(now));
             let next = probes.poll_timeout().unwrap();

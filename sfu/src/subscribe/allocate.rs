@@ -8,6 +8,9 @@ use smallvec::SmallVec;
 
 /// Above what is sent now, a layer is begun only if so much more than its rate is there: its peaks, and a little doubt.
 const CLIMB: f64 = 1.15;
+/// The lowest layer of what is shown stays as long as so much of its rate is there: its key frame counts into the rate for a second,
+/// and to pause a picture is the last resort.
+const KEEP: f64 = 0.8;
 
 /// One subscription as the allocation sees it.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -31,6 +34,9 @@ impl Demand {
     /// What `layer` costs in the decision.
     fn cost(&self, layer: u8) -> u64 {
         let rate = self.rate(Some(layer));
+        if self.given == Some(layer) && self.next(None) == Some(layer) {
+            return (rate as f64 * KEEP) as u64;
+        }
         let climbs = self.given.is_none_or(|given| layer > given) && !self.always;
         if climbs { (rate as f64 * CLIMB) as u64 } else { rate }
     }

@@ -125,6 +125,7 @@ impl Worker {
             _ => Some(now + LONG),
         };
         let mut changed: Vec<TrackId> = Vec::new();
+        if id.0 == 1 || id.0 == 4 { eprintln!("DBG {} {:.2} reserve {reserve} {:?} given {given} wanted {wanted} layers {layers:?} {:?}", id.0, now.saturating_duration_since(self.epoch).as_secs_f64(), budget.estimator.state(), demands.iter().map(|d| &d.layers).collect::<Vec<_>>()); }
         for ((watch, demand), layer) in budget.watching.iter_mut().zip(&demands).zip(layers) {
             let Some(subscription) = tracks.get_mut(&watch.track).and_then(|publication| find(publication, watch))
             else {
