@@ -170,9 +170,13 @@ impl Estimator {
         }
         let (arrives, rtt) = (self.throughput.rate(), self.rtt());
         let limited = arrives.is_none_or(|arrives| (arrives as f64) < LIMITED * self.rate.get() as f64);
-        let usage = self.trend.usage();
-        // What a growing queue lets through is what the link takes; on average less may have been sent.
-        let taken = if usage == Usage::Over { self.busy.rate().or(arrives) } else { arrives };
+        // What a growing queue lets through is what the link takes; on average less may have been sent. One that is gone by now was a
+        // frame's.
+        let (usage, taken) = match (self.trend.usage(), self.busy.rate()) {
+            (Usage::Over, None) => (Usage::Under, arrives),
+            (Usage::Over, busy) => (Usage::Over, busy),
+            (usage, _) => (usage, arrives),
+        };
         if self.rate.update(now, usage, taken, rtt, limited) {
             self.probes.congested(now);
         }
