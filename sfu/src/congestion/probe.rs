@@ -27,6 +27,11 @@ const KEPT: f64 = 0.95;
 const NEXT: Duration = Duration::from_millis(100);
 const BACKOFF: Duration = Duration::from_secs(1);
 const MAX_BACKOFF: Duration = Duration::from_secs(4);
+/// What a probe found, and the link didn't hold for so long, was somebody else's: the next waits longer, doubled each time up to the
+/// last. Two who share a link would take it from each other for ever.
+const HELD: Duration = Duration::from_secs(8);
+const RELAPSE: Duration = Duration::from_secs(4);
+const MAX_RELAPSE: Duration = Duration::from_secs(32);
 
 /// What is to be sent now.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -98,6 +103,9 @@ pub struct Probes {
     next_id: u8,
     not_before: Option<Instant>,
     failures: u32,
+    /// When one last found more, and how often that didn't hold.
+    found: Option<Instant>,
+    relapses: u32,
     /// Begun, and found that the link takes no more.
     counts: (u64, u64),
 }
@@ -165,6 +173,12 @@ impl Probes {
         let running = self.running.take()?;
         let outcome = running.outcome();
         let good = outcome.is_some_and(|outcome| outcome.whole);
+        if good {
+            if self.found.is_some_and(|at| now.saturating_duration_since(at) >= HELD) {
+                self.relapses = 0;
+            }
+            self.found = Some(now);
+        }
         self.counts.1 += u64::from(!good);
         self.ended(now, good);
         outcome
@@ -185,6 +199,11 @@ impl Probes {
     pub fn congested(&mut self, now: Instant) {
         self.counts.1 += u64::from(self.running.take().is_some());
         self.ended(now, false);
+        if self.found.take().is_some_and(|at| now.saturating_duration_since(at) < HELD) {
+            self.relapses += 1;
+            let wait = (RELAPSE * 2u32.pow((self.relapses - 1).min(8))).min(MAX_RELAPSE);
+            self.not_before = self.not_before.max(Some(now + wait));
+        }
     }
 
     fn ended(&mut self, now: Instant, good: bool) {

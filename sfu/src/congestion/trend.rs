@@ -36,10 +36,11 @@ const LEAST_QUEUE: f64 = 25.0;
 const MOST_USUAL: f64 = 50.0;
 /// Weight of a group in what is usual: a second or so.
 const USUAL_WEIGHT: f64 = 0.02;
-/// A wait of so much above what is usual, in ms, is a queue without a line fitted through it, ...
-const LONG_WAIT: f64 = 100.0;
+/// A wait of so much above what is usual, in ms, and of so many times the jitter, is a queue without a line fitted through it, ...
+const LONG_WAIT: f64 = 50.0;
+const JITTERS: f64 = 3.0;
 /// ... if it lasts for so long, in microseconds, and doesn't shrink by more than this, in ms: what a radio held back comes at once.
-const LASTING: i64 = 40_000;
+const LASTING: i64 = 30_000;
 const SHRINKS: f64 = 5.0;
 /// The shortest way is that of so long, in microseconds; clocks drift and routes change.
 const BASE_WINDOW: i64 = 10_000_000;
@@ -162,7 +163,7 @@ impl Trend {
         self.queue = SMOOTHING * self.queue + (1.0 - SMOOTHING) * above;
         self.group(sent, arrival);
         let wait = above - self.usual;
-        if wait < LONG_WAIT {
+        if wait < LONG_WAIT + JITTERS * self.deviation {
             self.long = None;
         } else {
             let (since, first) = *self.long.get_or_insert((arrival, wait));
@@ -175,7 +176,7 @@ impl Trend {
     }
 
     fn get_used_to(&mut self, above: f64) {
-        if self.usage != Usage::Normal || above > LONG_WAIT {
+        if self.usage != Usage::Normal || above > 2.0 * MOST_USUAL {
             return;
         }
         self.groups += 1.0;
