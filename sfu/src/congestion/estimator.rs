@@ -11,7 +11,7 @@ use super::trend::{Trend, Usage};
 use std::time::{Duration, Instant};
 
 /// Where it begins: audio and the lowest layer of a few; probes lift it within a second.
-pub const START: u64 = 300_000;
+pub const START: u64 = 400_000;
 /// It never says less: the lowest rate at which a call makes sense.
 pub const LEAST: u64 = 50_000;
 /// ... nor more: beyond what one receiver is ever sent.
@@ -19,7 +19,7 @@ pub const MOST: u64 = 100_000_000;
 /// A probe tries at most so much more than the estimate.
 const PROBE_FACTOR: f64 = 2.5;
 /// ... and a little more than is wanted, so that what is wanted fits with its own peaks.
-const PROBE_MARGIN: f64 = 1.2;
+const PROBE_MARGIN: f64 = 1.4;
 /// What arrives below this share of the estimate says nothing about the link.
 const LIMITED: f64 = 0.7;
 /// First guess of a round trip.

@@ -5,12 +5,14 @@ use std::time::{Duration, Instant};
 /// How long a probe sends, on an even way ...
 pub const DURATION: Duration = Duration::from_millis(40);
 /// ... and where the way isn't even, longer by so many times its jitter, at most this.
-const PER_JITTER: f64 = 3.0;
+const PER_JITTER: f64 = 4.0;
 const MAX_DURATION: Duration = Duration::from_millis(150);
 /// What came later than it was sent by this many times the jitter may have done so by chance; but by no more than this share of
 /// the whole.
-const BY_CHANCE: f64 = 1.5;
+const BY_CHANCE: f64 = 2.0;
 const MOST_BY_CHANCE: f64 = 0.4;
+/// What packets wait for each other is jitter too; so much of it isn't counted, in microseconds.
+const OWN: f64 = 6_000.0;
 /// How often what is missing is filled up meanwhile.
 pub const STEP: Duration = Duration::from_millis(5);
 /// Fewer packets than this show nothing, however slow the probe.
@@ -25,13 +27,13 @@ const SATURATED: f64 = 0.9;
 const KEPT: f64 = 0.95;
 /// Between probes that succeed; and after failures, doubled each time up to the last.
 const NEXT: Duration = Duration::from_millis(100);
-const BACKOFF: Duration = Duration::from_secs(1);
+const BACKOFF: Duration = Duration::from_millis(500);
 const MAX_BACKOFF: Duration = Duration::from_secs(4);
 /// What a probe found, and the link didn't hold for so long, was somebody else's: the next waits longer, doubled each time up to the
 /// last. Two who share a link would take it from each other for ever.
 const HELD: Duration = Duration::from_secs(8);
 const RELAPSE: Duration = Duration::from_secs(4);
-const MAX_RELAPSE: Duration = Duration::from_secs(32);
+const MAX_RELAPSE: Duration = Duration::from_secs(16);
 
 /// What is to be sent now.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -221,7 +223,7 @@ impl Running {
         // The last packet's own bytes take no time on the sending side, the first one's none on the receiving side.
         let sent = self.sent_arrived.rate(self.sent_arrived.last)?;
         let length = |span: Span| span.first.zip(span.last).map_or(0, |((first, _), (last, _))| last - first) as f64;
-        let chance = (BY_CHANCE * self.jitter).min(MOST_BY_CHANCE * length(self.arrived));
+        let chance = (BY_CHANCE * (self.jitter - OWN).max(0.0)).min(MOST_BY_CHANCE * length(self.arrived));
         let longer = length(self.arrived) / (length(self.arrived) - chance).max(1.0);
         let arrived = self.arrived.rate(self.arrived.first).map_or(f64::INFINITY, |rate| rate * longer);
         let whole = arrived >= SATURATED * sent;
@@ -273,10 +275,10 @@ mod tests {
             now = probes.poll_timeout().unwrap();
             assert!(probes.expire(now));
             let next = probes.poll_timeout().unwrap();
-            waits.push((next - now).as_secs());
+            waits.push((next - now).as_millis());
             assert!(!probes.may_start(now) && probes.may_start(next));
             now = next;
         }
-        assert_eq!(waits, [1, 2, 4, 4]);
+        assert_eq!(waits, [500, 1_000, 2_000, 4_000]);
     }
 }

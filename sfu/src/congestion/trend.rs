@@ -243,7 +243,11 @@ impl Trend {
             let over_for = self.over_for.map_or(sent_delta / 2.0, |over| over + sent_delta);
             self.over_for = Some(over_for);
             self.over_count += 1;
-            if over_for > OVERUSE_TIME && self.over_count > 1 && trend >= self.last_trend && self.queue > self.usual + LEAST_QUEUE {
+            if over_for > OVERUSE_TIME
+                && self.over_count > 1
+                && trend >= self.last_trend
+                && self.queue > self.usual + LEAST_QUEUE
+            {
                 (self.over_for, self.over_count) = (Some(0.0), 0);
                 self.usage = Usage::Over;
             }

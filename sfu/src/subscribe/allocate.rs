@@ -7,7 +7,7 @@
 use smallvec::SmallVec;
 
 /// Above what is sent now, a layer is begun only if so much more than its rate is there: its peaks, and a little doubt.
-const CLIMB: f64 = 1.15;
+pub const CLIMB: f64 = 1.15;
 /// The lowest layer of what is shown stays as long as so much of its rate is there: its key frame counts into the rate for a second,
 /// and to pause a picture is the last resort.
 const KEEP: f64 = 0.8;

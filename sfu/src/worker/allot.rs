@@ -8,7 +8,7 @@ use crate::congestion::probe;
 use crate::id::{SubscriptionId, TrackId, TransportId};
 use crate::params::{Extension, Kind, SubscriptionSettings};
 use crate::subscribe::Subscription;
-use crate::subscribe::allocate::{Allocation, Demand, allocate};
+use crate::subscribe::allocate::{Allocation, CLIMB, Demand, allocate};
 use crate::timers::Timer;
 use std::time::{Duration, Instant};
 
@@ -115,7 +115,9 @@ impl Worker {
         let shown: u64 = demands.iter().map(|demand| demand.rate(demand.given)).sum();
         let urgent = bits.is_some_and(|bits| shown as f64 > bits as f64 * TOLERATED);
         (budget.given, budget.wanted) = (given + reserve, wanted + reserve);
-        budget.estimator.want(now, if wanted > given { wanted + reserve } else { 0 });
+        // What is missing has to fit as a climb.
+        let climb = (wanted as f64 * CLIMB) as u64 + reserve;
+        budget.estimator.want(now, if wanted > given { climb } else { 0 });
         budget.allotted = Some(now);
         budget.next = match limit {
             _ if budget.watching.is_empty() => None,
@@ -125,7 +127,6 @@ impl Worker {
             _ => Some(now + LONG),
         };
         let mut changed: Vec<TrackId> = Vec::new();
-        if id.0 == 1 || id.0 == 4 { eprintln!("DBG {} {:.2} reserve {reserve} {:?} given {given} wanted {wanted} layers {layers:?} {:?}", id.0, now.saturating_duration_since(self.epoch).as_secs_f64(), budget.estimator.state(), demands.iter().map(|d| &d.layers).collect::<Vec<_>>()); }
         for ((watch, demand), layer) in budget.watching.iter_mut().zip(&demands).zip(layers) {
             let Some(subscription) = tracks.get_mut(&watch.track).and_then(|publication| find(publication, watch))
             else {

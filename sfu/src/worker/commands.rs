@@ -146,6 +146,7 @@ impl Worker {
             self.subscriptions.remove(&subscription.id());
             if let Some(peer) = self.peers.get_mut(&subscription.transport()) {
                 peer.receiving.retain(|_, t| *t != track);
+                peer.pacer.retain(|packet| packet.ssrc != subscription.ssrc());
             }
         }
         if let Some(room) = self.rooms.get_mut(&publication.room) {
@@ -195,7 +196,12 @@ impl Worker {
         let publication = self.tracks.get_mut(&track)?;
         let subscription = publication.subscriptions.iter_mut().find(|s| s.id() == id)?;
         subscription.set(settings);
-        let transport = subscription.transport();
+        let (transport, ssrc) = (subscription.transport(), subscription.ssrc());
+        if settings.paused
+            && let Some(peer) = self.peers.get_mut(&transport)
+        {
+            peer.pacer.retain(|packet| packet.ssrc != ssrc);
+        }
         self.allot_soon(now, transport);
         self.request_keyframes(track);
         Some(())

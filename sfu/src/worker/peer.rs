@@ -144,22 +144,18 @@ impl Peer {
     }
 
     /// Writes and seals the media that waits; returns how many packets were lost on the way.
-    pub(super) fn flush_media(
-        &mut self,
-        now: Instant,
-        arena: &Arena,
-        abs_send_time: u32,
-        batch: &mut Batch,
-    ) -> u64 {
+    pub(super) fn flush_media(&mut self, now: Instant, arena: &Arena, abs_send_time: u32, batch: &mut Batch) -> u64 {
         if self.video.is_empty() && self.audio.is_empty() && self.padding.is_empty() && !self.pacer.is_waiting() {
             return 0;
         }
         let Some(path) = self.transport.selected_path() else { return self.drop_media() };
-        let way = Way { path, extensions: *self.transport.extensions(), abs_send_time, moment: self.budget.moment(now) };
+        let way =
+            Way { path, extensions: *self.transport.extensions(), abs_send_time, moment: self.budget.moment(now) };
         let mut lost = 0;
         self.lens.clear();
         let waiting = self.video.iter().chain(&self.audio);
-        self.lens.extend(waiting.map(|(place, packet)| arena.get(*place).map_or(0, |m| packet.len(m, &way.extensions))));
+        self.lens
+            .extend(waiting.map(|(place, packet)| arena.get(*place).map_or(0, |m| packet.len(m, &way.extensions))));
         let (video, audio) = self.lens.split_at_checked(self.video.len()).unwrap_or_default();
         if !audio.is_empty() {
             self.budget.sent_audio(now, audio.iter().map(|len| len + TAG).sum());

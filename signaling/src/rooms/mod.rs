@@ -12,6 +12,7 @@ mod requests;
 pub mod room;
 mod roster;
 mod speakers;
+mod streams;
 #[cfg(test)]
 mod tests;
 
@@ -267,7 +268,12 @@ impl Rooms {
             Event::Speakers { room, speakers } => {
                 self.within(room, now, |room, cx| room.speakers(worker, speakers, cx));
             }
-            Event::ChannelOpen { .. } | Event::TrackStarted { .. } | Event::StreamState { .. } => {}
+            Event::StreamState { transport, track, subscription, paused } => {
+                if let Some((id, key)) = of(&transport) {
+                    self.within(id, now, |room, cx| room.stream_state(key, track, subscription, paused, cx));
+                }
+            }
+            Event::ChannelOpen { .. } | Event::TrackStarted { .. } => {}
         }
     }
 
