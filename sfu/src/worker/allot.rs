@@ -6,6 +6,7 @@ use super::{Publication, Room, Worker};
 use crate::api::Event;
 use crate::congestion::probe;
 use crate::id::{SubscriptionId, TrackId, TransportId};
+use crate::overload::Level;
 use crate::params::{Extension, Kind, SubscriptionSettings};
 use crate::subscribe::Subscription;
 use crate::subscribe::allocate::{Allocation, CLIMB, Demand, allocate};
@@ -88,8 +89,12 @@ impl Worker {
     }
 
     pub(super) fn set_budget_timer(&mut self, now: Instant, id: TransportId) {
-        let Some(peer) = self.peers.get(&id) else { return };
-        let budget = &peer.budget;
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        let budget = &mut peer.budget;
+        let probes = budget.estimator.probes();
+        let (begun, failed) = std::mem::replace(&mut budget.probes, probes);
+        self.counters.probes += probes.0 - begun;
+        self.counters.probes_failed += probes.1 - failed;
         let probing = budget.cluster(now).map(|_| now + probe::STEP);
         // A probe that could begin but for the queue on the way begins with an allocation.
         let estimator = budget.estimator.poll_timeout().filter(|at| *at > now);
@@ -150,6 +155,7 @@ impl Worker {
             let lasts = watch.paused.is_some_and(|since| now.saturating_duration_since(since) >= TELL_AFTER);
             if watch.told != (lasts || no_room && watch.told) {
                 watch.told = !watch.told;
+                self.counters.streams_paused += u64::from(watch.told);
                 let (subscription, track, paused) = (watch.subscription, watch.track, watch.told);
                 self.events.push_back(Event::StreamState { transport: id, track, subscription, paused });
             }
@@ -163,13 +169,16 @@ impl Worker {
     fn probe(&mut self, now: Instant, id: TransportId) {
         let Some(peer) = self.peers.get_mut(&id) else { return };
         let Some(cluster) = peer.budget.cluster(now).filter(|_| peer.transport.is_connected()) else { return };
-        let lacks = peer.lacks(cluster.owed);
+        // Who can't keep up asks for nothing more.
+        let owed = if self.shedding.overload.level() > Level::default() { 0 } else { cluster.owed };
+        let lacks = peer.lacks(self.padding.take(now, owed));
         for at in 0..peer.budget.watching.len() {
             let Some(watch) = peer.budget.watching.get_mut(at) else { break };
             let Some(publication) = self.tracks.get_mut(&watch.track) else { continue };
             // Who wants nothing of it is sent nothing of it.
             let wanted = find(publication, watch).filter(|subscription| subscription.demand().is_some());
             let Some(source) = wanted.filter(|subscription| subscription.params().rtx_ssrc.is_some()) else { continue };
+            self.counters.padding += lacks as u64;
             (0..lacks).map_while(|_| source.padding()).for_each(|padding| peer.pad(padding));
             break;
         }

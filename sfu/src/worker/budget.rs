@@ -66,8 +66,8 @@ pub(super) struct Budget {
     /// When that was, and when it is to be done again.
     pub(super) allotted: Option<Instant>,
     pub(super) next: Option<Instant>,
-    /// Bytes of padding sent.
-    pub(super) padding: u64,
+    /// Probes begun and failed, as far as the worker has counted them.
+    pub(super) probes: (u64, u64),
 }
 
 /// What is the same for all packets of one flush.
@@ -90,7 +90,7 @@ impl Budget {
             bits: None,
             allotted: None,
             next: None,
-            padding: 0,
+            probes: (0, 0),
         }
     }
 

@@ -10,6 +10,7 @@ mod link;
 mod media;
 mod pace;
 mod pacer;
+mod padding;
 mod peer;
 mod runs;
 mod shed;
@@ -31,6 +32,7 @@ use arena::Arena;
 use handshakes::Handshakes;
 use link::Link;
 use pace::Pace;
+use padding::Padding;
 use peer::Peer;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -72,6 +74,14 @@ pub struct Counters {
     pub bandwidth_feedback: u64,
     /// Transport-wide feedback that made no sense, or ended early.
     pub malformed_feedback: u64,
+    /// Probes begun: whether the way to a receiver takes more.
+    pub probes: u64,
+    /// Probes that found it full, or learned nothing.
+    pub probes_failed: u64,
+    /// Packets of padding sent for them.
+    pub padding: u64,
+    /// Times that a subscriber was told that there is no room for a video.
+    pub streams_paused: u64,
     /// Packets handed to other workers, counted for each.
     pub relayed: u64,
     /// Packets of other workers' tracks, taken in for subscribers here.
@@ -135,6 +145,7 @@ pub struct Worker {
     /// Publications with packets that wait for the rest of their frame.
     holding: usize,
     pace: Pace,
+    padding: Padding,
     /// Mirrors whose home may have to be asked for key frames.
     asking: Vec<TrackId>,
     outbox: Outbox,
@@ -196,6 +207,7 @@ impl Worker {
             arena: Arena::default(),
             holding: 0,
             pace: Pace::new(now),
+            padding: Padding::new(now),
             asking: Vec::new(),
             outbox: Outbox::default(),
             events: VecDeque::new(),

@@ -216,8 +216,7 @@ impl Peer {
         let empty = Media::empty();
         for packet in self.padding.drain(..) {
             let len = packet.len(&empty, &way.extensions) + MAX_PADDING;
-            let sent = way.send(&mut self.transport, &mut self.budget, &empty, &packet, len, batch);
-            self.budget.padding += sent as u64;
+            way.send(&mut self.transport, &mut self.budget, &empty, &packet, len, batch);
         }
     }
 
