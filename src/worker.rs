@@ -206,6 +206,7 @@ impl Loop {
             load,
             relays_dropped: self.post.dropped(),
             busy: self.meter.busy(),
+            bandwidth: self.worker.bandwidth(now),
         });
     }
 

@@ -163,6 +163,17 @@ pub enum Event {
         /// Tracks that are heard.
         speakers: Vec<Speaker>,
     },
+    /// There is no room for a video on the way to a subscriber, so nothing of it is sent; or there is again.
+    StreamState {
+        /// To whom.
+        transport: TransportId,
+        /// What.
+        track: TrackId,
+        /// As which subscription.
+        subscription: SubscriptionId,
+        /// Nothing is sent from now on, or it goes on.
+        paused: bool,
+    },
 }
 
 /// One who is heard.

@@ -21,7 +21,7 @@ pub mod transport;
 mod worker;
 
 pub use transmit::{Batch, Run};
-pub use worker::{Counters, Sizes, Worker};
+pub use worker::{Bandwidth, Counters, Sizes, Worker};
 
 use std::time::Duration;
 

@@ -17,6 +17,8 @@ pub(crate) enum Timer {
     Frame(TrackId),
     /// A mirror of another worker's track: key frames to ask for.
     Mirror(TrackId),
+    /// A peer: what it may be sent.
+    Budget(TransportId),
 }
 
 /// The next deadline of each timer. Moving one later is free: it rides on its earlier heap entry, which re-arms itself when it

@@ -3,8 +3,8 @@
 
 use super::text::{Kind, Text};
 use crate::udp;
-use ramai_sfu::Worker;
 use ramai_sfu::overload::{Level, Load};
+use ramai_sfu::{Bandwidth, Worker};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -20,6 +20,8 @@ pub struct Reading<'a> {
     pub relays_dropped: u64,
     /// The time that it worked so far.
     pub busy: Duration,
+    /// What its receivers may be sent.
+    pub bandwidth: Bandwidth,
 }
 
 /// One number of the table.
@@ -84,6 +86,28 @@ table! { r;
     Counter "bandwidth_feedback_total" "Transport-wide feedback and REMB that receivers sent." {
         "" => r.worker.counters().bandwidth_feedback
     }
+    Counter "bandwidth_feedback_malformed_total" "Transport-wide feedback that made no sense." {
+        "" => r.worker.counters().malformed_feedback
+    }
+    Gauge "receivers" "Transports that receive video, by what limits them." {
+        // none: they negotiated no feedback, or send none.
+        r#"limit="estimate""# => r.bandwidth.estimated,
+        r#"limit="none""# => r.bandwidth.unlimited,
+    }
+    Gauge "estimates_bits_per_second" "Sum of the bandwidth estimates of all receivers that have one." { "" => r.bandwidth.estimates }
+    Gauge "estimate_lowest_bits_per_second" "The lowest of these." { "" => r.bandwidth.lowest }
+    Gauge "paused_subscriptions" "Videos that are not sent, for there is no room on the way to the receiver." {
+        "" => r.bandwidth.paused
+    }
+    Gauge "reduced_subscriptions" "Videos sent in less quality than wanted, or not at all, for the same reason." {
+        "" => r.bandwidth.reduced
+    }
+    Counter "streams_paused_total" "How often a subscriber was told that there is no room for a video." {
+        "" => r.worker.counters().streams_paused
+    }
+    Counter "probes_total" "Probes whether the way to a receiver takes more." { "" => r.worker.counters().probes }
+    Counter "probes_failed_total" "Those that found it full, or learned nothing." { "" => r.worker.counters().probes_failed }
+    Counter "padding_packets_total" "Packets of padding sent for probes." { "" => r.worker.counters().padding }
     Counter "stale_commands_total" "Commands about something that was closed already." {
         "" => r.worker.counters().stale_commands
     }

@@ -1,5 +1,6 @@
 //! How much may be sent to one receiver: the delays' rate, capped by the losses', lifted by probes.
 
+use super::busy::Busy;
 use super::feedback::{self, Malformed};
 use super::history::History;
 use super::loss::Loss;
@@ -10,7 +11,7 @@ use super::trend::{Trend, Usage};
 use std::time::{Duration, Instant};
 
 /// Where it begins: audio and the lowest layer of a few; probes lift it within a second.
-pub const START: u64 = 300_000;
+pub const START: u64 = 400_000;
 /// It never says less: the lowest rate at which a call makes sense.
 pub const LEAST: u64 = 50_000;
 /// ... nor more: beyond what one receiver is ever sent.
@@ -18,7 +19,7 @@ pub const MOST: u64 = 100_000_000;
 /// A probe tries at most so much more than the estimate.
 const PROBE_FACTOR: f64 = 2.5;
 /// ... and a little more than is wanted, so that what is wanted fits with its own peaks.
-const PROBE_MARGIN: f64 = 1.2;
+const PROBE_MARGIN: f64 = 1.4;
 /// What arrives below this share of the estimate says nothing about the link.
 const LIMITED: f64 = 0.7;
 /// First guess of a round trip.
@@ -56,6 +57,7 @@ pub struct Estimator {
     history: History,
     trend: Trend,
     throughput: Throughput,
+    busy: Busy,
     rate: Rate,
     loss: Loss,
     probes: Probes,
@@ -76,6 +78,7 @@ impl Estimator {
             history: History::new(now),
             trend: Trend::default(),
             throughput: Throughput::default(),
+            busy: Busy::default(),
             rate: Rate::new(START),
             loss: Loss::default(),
             probes: Probes::default(),
@@ -94,10 +97,25 @@ impl Estimator {
 
     /// The packet with [`Estimator::next_number`] goes out; `probe`: as [`Estimator::cluster`] said.
     pub fn sent(&mut self, now: Instant, bytes: usize, probe: Option<u8>) {
+        self.sent_at(self.micros(now), bytes, probe);
+    }
+
+    /// The same, for many packets of one moment: `at` is [`Estimator::micros`] of it.
+    pub fn sent_at(&mut self, at: i64, bytes: usize, probe: Option<u8>) {
         if probe.is_some() {
-            self.probes.sent(self.history.micros(now), bytes);
+            self.probes.sent(at, bytes);
         }
-        self.history.sent(now, bytes, probe);
+        self.history.sent(at, bytes, probe);
+    }
+
+    /// Microseconds since it began.
+    pub fn micros(&self, now: Instant) -> i64 {
+        self.history.micros(now)
+    }
+
+    /// Transport-wide feedback came once.
+    pub fn is_told(&self) -> bool {
+        self.told.is_some()
     }
 
     /// What may be sent, in bits per second; `None`: nobody knows.
@@ -127,6 +145,7 @@ impl Estimator {
         let silent = self.told.replace(now).is_some_and(|at| now.saturating_duration_since(at) > OUTAGE);
         let (history, trend, throughput) = (&mut self.history, &mut self.trend, &mut self.throughput);
         let (loss, probes, rate) = (&mut self.loss, &mut self.probes, &mut self.rate);
+        let busy = &mut self.busy;
         let mut newest = None;
         let read = feedback::read(packet, |arrival| {
             let Some(sent) = history.learn(now, arrival.number, arrival.at.is_some()) else { return };
@@ -135,7 +154,8 @@ impl Estimator {
             }
             let Some(at) = arrival.at else { return };
             newest = newest.max(Some(sent.at));
-            trend.arrived(sent.at, at);
+            let wait = trend.arrived(sent.at, at);
+            busy.arrived(at, sent.bytes, wait);
             throughput.arrived(at, sent.bytes);
             let shown = sent.probe.and_then(|id| probes.arrived(now, id, sent.at, at, sent.bytes));
             // A probe that found less than is known already found nothing new.
@@ -150,7 +170,14 @@ impl Estimator {
         }
         let (arrives, rtt) = (self.throughput.rate(), self.rtt());
         let limited = arrives.is_none_or(|arrives| (arrives as f64) < LIMITED * self.rate.get() as f64);
-        if self.rate.update(now, self.trend.usage(), arrives, rtt, limited) {
+        // What a growing queue lets through is what the link takes; on average less may have been sent. One that is gone by now was a
+        // frame's.
+        let (usage, taken) = match (self.trend.usage(), self.busy.rate()) {
+            (Usage::Over, None) => (Usage::Under, arrives),
+            (Usage::Over, busy) => (Usage::Over, busy),
+            (usage, _) => (usage, arrives),
+        };
+        if self.rate.update(now, usage, taken, rtt, limited) {
             self.probes.congested(now);
         }
         self.rate.clamp(LEAST, MOST);
@@ -188,6 +215,11 @@ impl Estimator {
         }
     }
 
+    /// Probes begun, and those of them that failed.
+    pub fn probes(&self) -> (u64, u64) {
+        self.probes.counts()
+    }
+
     /// Bytes on their way.
     pub fn in_flight(&self) -> usize {
         self.history.in_flight()
@@ -217,7 +249,8 @@ impl Estimator {
             return;
         }
         let most = estimate as f64 * PROBE_FACTOR;
-        self.probes.start(now, (self.wanted as f64 * PROBE_MARGIN).min(most) as u64, self.rtt());
+        let rate = (self.wanted as f64 * PROBE_MARGIN).min(most) as u64;
+        self.probes.start(now, rate, self.rtt(), self.trend.jitter());
     }
 }
 

@@ -2,8 +2,19 @@
 
 use std::time::{Duration, Instant};
 
-/// How long a probe sends.
+/// How long a probe sends, on an even way ...
 pub const DURATION: Duration = Duration::from_millis(40);
+/// ... and where the way isn't even, longer by so many times its jitter, at most this.
+const PER_JITTER: f64 = 4.0;
+const MAX_DURATION: Duration = Duration::from_millis(150);
+/// What came later than it was sent by this many times the jitter may have done so by chance; but by no more than this share of
+/// the whole.
+const BY_CHANCE: f64 = 2.0;
+const MOST_BY_CHANCE: f64 = 0.4;
+/// What packets wait for each other is jitter too; so much of it isn't counted, in microseconds.
+const OWN: f64 = 6_000.0;
+/// How often what is missing is filled up meanwhile.
+pub const STEP: Duration = Duration::from_millis(5);
 /// Fewer packets than this show nothing, however slow the probe.
 const LEAST_PACKETS: u32 = 5;
 /// Feedback must come within this, on top of the round trip.
@@ -16,8 +27,13 @@ const SATURATED: f64 = 0.9;
 const KEPT: f64 = 0.95;
 /// Between probes that succeed; and after failures, doubled each time up to the last.
 const NEXT: Duration = Duration::from_millis(100);
-const BACKOFF: Duration = Duration::from_secs(1);
+const BACKOFF: Duration = Duration::from_millis(500);
 const MAX_BACKOFF: Duration = Duration::from_secs(4);
+/// What a probe found, and the link didn't hold for so long, was somebody else's: the next waits longer, doubled each time up to the
+/// last. Two who share a link would take it from each other for ever.
+const HELD: Duration = Duration::from_secs(8);
+const RELAPSE: Duration = Duration::from_secs(4);
+const MAX_RELAPSE: Duration = Duration::from_secs(16);
 
 /// What is to be sent now.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -26,6 +42,8 @@ pub struct Cluster {
     pub id: u8,
     /// Bits per second.
     pub rate: u64,
+    /// Bytes that are missing by now.
+    pub owed: usize,
 }
 
 /// What a probe showed.
@@ -67,9 +85,13 @@ impl Span {
 
 #[derive(Clone, Copy, Debug)]
 struct Running {
-    cluster: Cluster,
+    id: u8,
+    rate: u64,
+    since: Instant,
     until: Instant,
     deadline: Instant,
+    /// In microseconds.
+    jitter: f64,
     sent: Span,
     sent_arrived: Span,
     arrived: Span,
@@ -83,9 +105,19 @@ pub struct Probes {
     next_id: u8,
     not_before: Option<Instant>,
     failures: u32,
+    /// When one last found more, and how often that didn't hold.
+    found: Option<Instant>,
+    relapses: u32,
+    /// Begun, and found that the link takes no more.
+    counts: (u64, u64),
 }
 
 impl Probes {
+    /// How many were begun, and how many of them failed.
+    pub fn counts(&self) -> (u64, u64) {
+        self.counts
+    }
+
     /// Whether one may begin.
     pub fn may_start(&self, now: Instant) -> bool {
         self.running.is_none() && self.not_before.is_none_or(|at| at <= now)
@@ -96,14 +128,19 @@ impl Probes {
         self.running.map(|running| running.deadline).or(self.not_before)
     }
 
-    /// Begins to probe for `rate`.
-    pub fn start(&mut self, now: Instant, rate: u64, rtt: Duration) {
+    /// Begins to probe for `rate`; `jitter` in ms.
+    pub fn start(&mut self, now: Instant, rate: u64, rtt: Duration, jitter: f64) {
+        let duration = (DURATION + Duration::from_secs_f64((PER_JITTER * jitter).max(0.0) / 1_000.0)).min(MAX_DURATION);
         let id = self.next_id;
+        self.counts.0 += 1;
         self.next_id = (id + 1) % 128;
         self.running = Some(Running {
-            cluster: Cluster { id, rate },
-            until: now + DURATION,
-            deadline: now + DURATION + rtt + PATIENCE,
+            id,
+            rate,
+            since: now,
+            until: now + duration,
+            deadline: now + duration + rtt + PATIENCE,
+            jitter: jitter * 1_000.0,
             sent: Span::default(),
             sent_arrived: Span::default(),
             arrived: Span::default(),
@@ -112,8 +149,11 @@ impl Probes {
 
     /// What is to be filled up with padding at this moment.
     pub fn cluster(&self, now: Instant) -> Option<Cluster> {
-        let running = self.running.filter(|r| now < r.until || r.sent.packets < LEAST_PACKETS)?;
-        Some(running.cluster)
+        let running = self.running.as_ref().filter(|r| now < r.until || r.sent.packets < LEAST_PACKETS)?;
+        let elapsed = now.saturating_duration_since(running.since) + STEP;
+        let due = running.rate as f64 / 8.0 * elapsed.as_secs_f64();
+        let owed = (due as usize).saturating_sub(running.sent.bytes);
+        Some(Cluster { id: running.id, rate: running.rate, owed })
     }
 
     /// A packet of the cluster was sent; time in microseconds, as everywhere below.
@@ -125,7 +165,7 @@ impl Probes {
 
     /// A packet of probe `id` came. Returns what the probe showed, once enough came.
     pub fn arrived(&mut self, now: Instant, id: u8, sent: i64, arrival: i64, bytes: usize) -> Option<Outcome> {
-        let running = self.running.as_mut().filter(|r| r.cluster.id == id)?;
+        let running = self.running.as_mut().filter(|r| r.id == id)?;
         running.sent_arrived.add(sent, bytes);
         running.arrived.add(arrival, bytes);
         let over = now >= running.until && running.sent.packets >= LEAST_PACKETS;
@@ -135,6 +175,13 @@ impl Probes {
         let running = self.running.take()?;
         let outcome = running.outcome();
         let good = outcome.is_some_and(|outcome| outcome.whole);
+        if good {
+            if self.found.is_some_and(|at| now.saturating_duration_since(at) >= HELD) {
+                self.relapses = 0;
+            }
+            self.found = Some(now);
+        }
+        self.counts.1 += u64::from(!good);
         self.ended(now, good);
         outcome
     }
@@ -144,6 +191,7 @@ impl Probes {
         let over = self.running.is_some_and(|running| now >= running.deadline);
         if over {
             self.running = None;
+            self.counts.1 += 1;
             self.ended(now, false);
         }
         over
@@ -151,8 +199,13 @@ impl Probes {
 
     /// The link is full: a probe would only do harm.
     pub fn congested(&mut self, now: Instant) {
-        self.running = None;
+        self.counts.1 += u64::from(self.running.take().is_some());
         self.ended(now, false);
+        if self.found.take().is_some_and(|at| now.saturating_duration_since(at) < HELD) {
+            self.relapses += 1;
+            let wait = (RELAPSE * 2u32.pow((self.relapses - 1).min(8))).min(MAX_RELAPSE);
+            self.not_before = self.not_before.max(Some(now + wait));
+        }
     }
 
     fn ended(&mut self, now: Instant, good: bool) {
@@ -169,7 +222,10 @@ impl Running {
     fn outcome(&self) -> Option<Outcome> {
         // The last packet's own bytes take no time on the sending side, the first one's none on the receiving side.
         let sent = self.sent_arrived.rate(self.sent_arrived.last)?;
-        let arrived = self.arrived.rate(self.arrived.first).unwrap_or(f64::INFINITY);
+        let length = |span: Span| span.first.zip(span.last).map_or(0, |((first, _), (last, _))| last - first) as f64;
+        let chance = (BY_CHANCE * (self.jitter - OWN).max(0.0)).min(MOST_BY_CHANCE * length(self.arrived));
+        let longer = length(self.arrived) / (length(self.arrived) - chance).max(1.0);
+        let arrived = self.arrived.rate(self.arrived.first).map_or(f64::INFINITY, |rate| rate * longer);
         let whole = arrived >= SATURATED * sent;
         let rate = if whole { sent.min(arrived) } else { arrived * KEPT };
         Some(Outcome { rate: rate as u64, whole })
@@ -184,7 +240,7 @@ mod tests {
     fn probe(rate: u64, capacity: u64, lose: usize) -> Option<Outcome> {
         let now = crate::test_epoch();
         let mut probes = Probes::default();
-        probes.start(now, rate, Duration::from_millis(50));
+        probes.start(now, rate, Duration::from_millis(50), 0.0);
         let id = probes.cluster(now).unwrap().id;
         let gap = 1_000 * 8 * 1_000_000 / rate as i64;
         let sends: Vec<i64> = (0..).map(|n| n * gap).take_while(|at| *at < 40_000).collect();
@@ -215,14 +271,14 @@ mod tests {
         let mut probes = Probes::default();
         let mut waits = Vec::new();
         for _ in 0..4 {
-            probes.start(now, 1_000_000, Duration::ZERO);
+            probes.start(now, 1_000_000, Duration::ZERO, 0.0);
             now = probes.poll_timeout().unwrap();
             assert!(probes.expire(now));
             let next = probes.poll_timeout().unwrap();
-            waits.push((next - now).as_secs());
+            waits.push((next - now).as_millis());
             assert!(!probes.may_start(now) && probes.may_start(next));
             now = next;
         }
-        assert_eq!(waits, [1, 2, 4, 4]);
+        assert_eq!(waits, [500, 1_000, 2_000, 4_000]);
     }
 }

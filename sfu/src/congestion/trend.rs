@@ -29,8 +29,19 @@ const DOWN: f64 = 0.039;
 const MAX_ADAPT: f64 = 15.0;
 /// The trend must be above the threshold for so long, in ms, before it counts.
 const OVERUSE_TIME: f64 = 10.0;
-/// A queue that costs less than this, in ms, is jitter: packets that wait for each other in a radio or a scheduler.
+/// A queue that costs less than this above what is usual, in ms, is jitter: packets that wait for each other in a radio or a
+/// scheduler.
 const LEAST_QUEUE: f64 = 25.0;
+/// More than this isn't usual, in ms: a queue that stands must not become the rule.
+const MOST_USUAL: f64 = 50.0;
+/// Weight of a group in what is usual: a second or so.
+const USUAL_WEIGHT: f64 = 0.02;
+/// A wait of so much above what is usual, in ms, and of so many times the jitter, is a queue without a line fitted through it, ...
+const LONG_WAIT: f64 = 50.0;
+const JITTERS: f64 = 3.0;
+/// ... if it lasts for so long, in microseconds, and doesn't shrink by more than this, in ms: what a radio held back comes at once.
+const LASTING: i64 = 30_000;
+const SHRINKS: f64 = 5.0;
 /// The shortest way is that of so long, in microseconds; clocks drift and routes change.
 const BASE_WINDOW: i64 = 10_000_000;
 /// A gap in arrivals beyond this means that the receiver's clock jumped, in microseconds.
@@ -76,6 +87,14 @@ pub struct Trend {
     base: Base,
     /// Smoothed wait above the shortest way, in ms.
     queue: f64,
+    /// What it is when all is well, the mean difference from that, and after how many groups.
+    usual: f64,
+    deviation: f64,
+    groups: f64,
+    /// Since when packets wait long, and how long the first of them did.
+    long: Option<(i64, f64)>,
+    /// Of the newest packet, in ms.
+    above: f64,
 }
 
 /// The shortest way (arrival less sending, the clocks' difference included) of the present window and of the one before.
@@ -116,6 +135,11 @@ impl Default for Trend {
             usage: Usage::Normal,
             base: Base::default(),
             queue: 0.0,
+            usual: 0.0,
+            deviation: 0.0,
+            groups: 0.0,
+            long: None,
+            above: 0.0,
         }
     }
 }
@@ -126,15 +150,43 @@ impl Trend {
         self.usage
     }
 
-    /// How long packets wait on the way, in ms.
-    pub fn queue(&self) -> f64 {
-        self.queue
+    /// How much the way takes longer or shorter than usual without a queue, on average, in ms.
+    pub fn jitter(&self) -> f64 {
+        self.deviation
     }
 
-    /// Takes in a packet that came: when it was sent (our clock), when it came (theirs).
-    pub fn arrived(&mut self, sent: i64, arrival: i64) {
+    /// Takes in a packet that came: when it was sent (our clock), when it came (theirs). Returns how much longer that took than
+    /// is usual without a queue, in ms.
+    pub fn arrived(&mut self, sent: i64, arrival: i64) -> f64 {
         let above = self.base.above(sent, arrival - sent) as f64 / 1_000.0;
+        self.above = above;
         self.queue = SMOOTHING * self.queue + (1.0 - SMOOTHING) * above;
+        self.group(sent, arrival);
+        let wait = above - self.usual;
+        if wait < LONG_WAIT + JITTERS * self.deviation {
+            self.long = None;
+        } else {
+            let (since, first) = *self.long.get_or_insert((arrival, wait));
+            if arrival - since >= LASTING {
+                self.usage = if wait >= first - SHRINKS { Usage::Over } else { self.usage };
+                self.long = Some((arrival, wait));
+            }
+        }
+        wait
+    }
+
+    fn get_used_to(&mut self, above: f64) {
+        if self.usage != Usage::Normal || above > 2.0 * MOST_USUAL {
+            return;
+        }
+        self.groups += 1.0;
+        let weight = USUAL_WEIGHT.max(1.0 / self.groups);
+        self.usual += weight * (above - self.usual);
+        self.usual = self.usual.min(MOST_USUAL);
+        self.deviation += weight * ((above - self.usual).abs() - self.deviation);
+    }
+
+    fn group(&mut self, sent: i64, arrival: i64) {
         let Some(group) = &mut self.current else {
             self.current = Some(Group { first_sent: sent, sent, first_arrival: arrival, arrival });
             return;
@@ -170,6 +222,7 @@ impl Trend {
             self.origin = arrival;
         }
         let ms = |micros: i64| micros as f64 / 1_000.0;
+        self.get_used_to(self.above);
         self.deltas = (self.deltas + 1.0).min(MAX_DELTAS);
         self.accumulated += ms(arrival_delta) - ms(sent_delta);
         self.smoothed = SMOOTHING * self.smoothed + (1.0 - SMOOTHING) * self.accumulated;
@@ -190,7 +243,11 @@ impl Trend {
             let over_for = self.over_for.map_or(sent_delta / 2.0, |over| over + sent_delta);
             self.over_for = Some(over_for);
             self.over_count += 1;
-            if over_for > OVERUSE_TIME && self.over_count > 1 && trend >= self.last_trend && self.queue > LEAST_QUEUE {
+            if over_for > OVERUSE_TIME
+                && self.over_count > 1
+                && trend >= self.last_trend
+                && self.queue > self.usual + LEAST_QUEUE
+            {
                 (self.over_for, self.over_count) = (Some(0.0), 0);
                 self.usage = Usage::Over;
             }

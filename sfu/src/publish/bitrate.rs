@@ -42,10 +42,10 @@ impl Bitrate {
 
     fn turn(&mut self, now: Instant) {
         let since = *self.since.get_or_insert(now);
-        let steps = now.saturating_duration_since(since).as_micros() / BUCKET.as_micros();
-        if steps == 0 {
+        if now < since + BUCKET {
             return;
         }
+        let steps = now.saturating_duration_since(since).as_micros() / BUCKET.as_micros();
         for _ in 0..steps.min(BUCKETS as u128) {
             self.at = (self.at + 1) % BUCKETS;
             if let Some(bucket) = self.buckets.get_mut(self.at) {

@@ -1,5 +1,6 @@
 //! One simulcast layer of a publication: its SSRC's numbering, statistics, holes, cache and clock.
 
+use super::bitrate::Bitrate;
 use super::cache::Cache;
 use super::keyframe::Keyframe;
 use super::nack::Nack;
@@ -20,6 +21,8 @@ pub(super) struct Layer {
     clock: Option<(Ssrc, Clock)>,
     /// When media came last, padding not counted.
     pub last_media: Option<Instant>,
+    /// What it costs to send it to somebody.
+    pub rate: Bitrate,
     /// Grows at every break.
     pub epoch: u32,
     /// Packets were dropped while muted: the next one is behind a break.

@@ -15,6 +15,8 @@ const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 const LAYER_SILENCE: Duration = Duration::from_millis(1_200);
 /// Holes right before what looks like a key frame's start may be its own first packets (H.264 sends parameter sets ahead).
 const KEYFRAME_HEAD: u64 = 4;
+/// What is sent of a packet beside its payload: RTP header, extensions, SRTP tag.
+const PACKET_OVERHEAD: usize = 44;
 
 /// What happened to a publication's packets.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -167,6 +169,7 @@ impl Track {
         self.counters.bytes += packet.payload.len() as u64;
         self.counters.recovered += u64::from(rtx);
         live.last_media = Some(now);
+        live.rate.add(now, packet.payload.len() + PACKET_OVERHEAD);
         let media = self.ready(at, index, seq, payload, red, packet)?;
         self.layers.get_mut(at)?.cache.insert(now, media.clone());
         Some(media)
@@ -238,6 +241,7 @@ impl Track {
         self.counters.packets += 1;
         self.counters.bytes += media.payload.len() as u64;
         layer.last_media = Some(now);
+        layer.rate.add(now, media.payload.len() + PACKET_OVERHEAD);
         if media.meta.keyframe && media.format.codec != Codec::Opus {
             layer.keyframe.arrived();
         }
@@ -252,6 +256,11 @@ impl Track {
     /// When [`Track::poll_requests`] has something to say; may lie in the past.
     pub fn requests_due(&self, now: Instant) -> Option<Instant> {
         self.layers.iter().filter_map(|layer| layer.keyframe.deadline(now)).min()
+    }
+
+    /// What sending `layer` costs at this moment, in bits per second.
+    pub fn bitrate(&self, now: Instant, layer: u8) -> u64 {
+        self.layers.get(usize::from(layer)).map_or(0, |layer| layer.rate.get(now))
     }
 
     /// A packet that subscribers may ask for again.

@@ -4,7 +4,7 @@ use super::extension::AudioLevel;
 use super::frame::FrameMeta;
 use super::picture::Picture;
 use crate::id::{Pt, Ssrc};
-use crate::params::Format;
+use crate::params::{Codec, Format};
 use bytes::Bytes;
 use std::time::Instant;
 
@@ -49,6 +49,31 @@ pub struct Media {
     pub live: LayerSet,
 }
 
+impl Media {
+    /// A packet of nothing: what padding is written from.
+    pub fn empty() -> Self {
+        Self {
+            layer: 0,
+            epoch: 0,
+            index: 0,
+            ssrc: Ssrc(0),
+            ts: 0,
+            marker: false,
+            format: Format { codec: Codec::Vp8, profile: 0 },
+            red: None,
+            audio_level: None,
+            video_orientation: None,
+            playout_delay: None,
+            dependency_descriptor: None,
+            meta: FrameMeta::default(),
+            picture: Picture::default(),
+            payload: Bytes::new(),
+            clock: None,
+            live: LayerSet::default(),
+        }
+    }
+}
+
 /// A layer's line between wall clock and RTP timestamps, from its newest sender report.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Clock {
@@ -89,7 +114,6 @@ impl LayerSet {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::params::Codec;
 
     /// An Opus packet of 20 ms at `index`.
     pub(crate) fn media(layer: u8, index: u64) -> Media {

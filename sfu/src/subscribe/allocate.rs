@@ -7,7 +7,10 @@
 use smallvec::SmallVec;
 
 /// Above what is sent now, a layer is begun only if so much more than its rate is there: its peaks, and a little doubt.
-const CLIMB: f64 = 1.15;
+pub const CLIMB: f64 = 1.15;
+/// The lowest layer of what is shown stays as long as so much of its rate is there: its key frame counts into the rate for a second,
+/// and to pause a picture is the last resort.
+const KEEP: f64 = 0.8;
 
 /// One subscription as the allocation sees it.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -23,13 +26,17 @@ pub struct Demand {
 }
 
 impl Demand {
-    fn rate(&self, layer: Option<u8>) -> u64 {
+    /// What a layer takes.
+    pub fn rate(&self, layer: Option<u8>) -> u64 {
         layer.and_then(|layer| *self.layers.get(usize::from(layer))?).unwrap_or(0)
     }
 
     /// What `layer` costs in the decision.
     fn cost(&self, layer: u8) -> u64 {
         let rate = self.rate(Some(layer));
+        if self.given == Some(layer) && self.next(None) == Some(layer) {
+            return (rate as f64 * KEEP) as u64;
+        }
         let climbs = self.given.is_none_or(|given| layer > given) && !self.always;
         if climbs { (rate as f64 * CLIMB) as u64 } else { rate }
     }
@@ -40,7 +47,8 @@ impl Demand {
         self.layers.iter().enumerate().skip(from).find(|(_, rate)| rate.is_some()).map(|(at, _)| at as u8)
     }
 
-    fn top(&self) -> Option<u8> {
+    /// The highest layer that is wanted and there.
+    pub fn top(&self) -> Option<u8> {
         self.layers.iter().rposition(Option::is_some).map(|at| at as u8)
     }
 }

@@ -22,7 +22,9 @@ pub(super) struct Selector {
     /// What the subscriber wants, and what it may have.
     wanted: SubscriptionSettings,
     cap: SubscriptionSettings,
-    /// Both together.
+    /// What there is room for on the way to it.
+    room: SubscriptionSettings,
+    /// All three together.
     settings: SubscriptionSettings,
     live: LayerSet,
     /// Layer and epoch shown.
@@ -32,7 +34,8 @@ pub(super) struct Selector {
 impl Selector {
     /// Nothing is shown yet.
     pub fn new(kind: Kind, settings: SubscriptionSettings, live: LayerSet) -> Self {
-        Self { kind, wanted: settings, cap: SubscriptionSettings::default(), settings, live, current: None }
+        let free = SubscriptionSettings::default();
+        Self { kind, wanted: settings, cap: free, room: free, settings, live, current: None }
     }
 
     /// Changes what is wanted.
@@ -52,9 +55,29 @@ impl Selector {
         self.settings != before
     }
 
+    /// Changes what there is room for; true if that changes what is shown. If it is urgent, a layer that is too high ends now.
+    pub fn fit(&mut self, room: SubscriptionSettings, urgent: bool) -> bool {
+        let before = self.settings;
+        self.room = room;
+        self.combine();
+        if urgent && self.shown().is_some_and(|layer| layer > self.settings.max_spatial) {
+            self.current = None;
+        }
+        self.settings != before
+    }
+
+    /// The layer to be shown if there is room for it, and all that the publisher sends.
+    pub fn demand(&self) -> Option<(u8, LayerSet)> {
+        let most = self.wanted.max_spatial.min(self.cap.max_spatial);
+        let wanted = !self.wanted.paused && !self.cap.paused;
+        self.live.best(most).filter(|_| wanted).map(|top| (top, self.live))
+    }
+
     /// Something is wanted that may not be had.
     pub fn is_capped(&self) -> bool {
-        !self.wanted.paused && (self.cap.paused || self.live.best(self.wanted.max_spatial) != self.target())
+        let most = self.wanted.max_spatial.min(self.cap.max_spatial);
+        let lower = self.live.best(self.wanted.max_spatial) != self.live.best(most);
+        !self.wanted.paused && (self.cap.paused || lower)
     }
 
     /// Whether this packet is one of those.
@@ -63,10 +86,10 @@ impl Selector {
     }
 
     fn combine(&mut self) {
-        let (wanted, cap) = (self.wanted, self.cap);
+        let (wanted, cap, room) = (self.wanted, self.cap, self.room);
         self.settings = SubscriptionSettings {
-            paused: wanted.paused || cap.paused,
-            max_spatial: wanted.max_spatial.min(cap.max_spatial),
+            paused: wanted.paused || cap.paused || room.paused,
+            max_spatial: wanted.max_spatial.min(cap.max_spatial).min(room.max_spatial),
         };
         if self.settings.paused {
             // Frames will be missed: going on needs a key frame.

@@ -134,6 +134,38 @@ impl Subscription {
         self.selector.cap(cap, urgent)
     }
 
+    /// Shows no more than there is room for on the way to the subscriber; true if that changed anything. The default is room for all.
+    /// `urgent` is as in [`Subscription::cap`].
+    pub fn fit(&mut self, room: SubscriptionSettings, urgent: bool) -> bool {
+        self.selector.fit(room, urgent)
+    }
+
+    /// The layer to be shown if there is room for it, and all that the publisher sends; `None` if it shall not be shown at all.
+    pub fn demand(&self) -> Option<(u8, LayerSet)> {
+        self.selector.demand()
+    }
+
+    /// A packet without payload, to be filled up with padding: it asks the link whether it takes more, and goes over RTX, so that no
+    /// number of the media is used up.
+    pub fn padding(&mut self) -> Option<Outgoing> {
+        let ssrc = self.params.rtx_ssrc?;
+        let payload = self.payload.or_else(|| self.params.payloads.iter().copied().find(|p| p.rtx.is_some()))?;
+        let index = self.next_rtx;
+        let outgoing = Outgoing {
+            ssrc,
+            pt: payload.rtx?,
+            index,
+            ts: 0,
+            mid: Some(self.params.mid),
+            frame: 0,
+            osn: None,
+            patch: Patch::None,
+            skip: 0,
+        };
+        self.next_rtx += 1;
+        Some(outgoing)
+    }
+
     /// Whether the limit keeps something from the subscriber.
     pub fn is_capped(&self) -> bool {
         self.selector.is_capped()

@@ -5,7 +5,7 @@ use super::peer::{Peer, Received};
 use super::{Publication, Worker};
 use crate::api::Command;
 use crate::id::{RoomId, Ssrc, SubscriptionId, TrackId, TransportId};
-use crate::params::{PublishParams, SubscribeParams, SubscriptionSettings, TransportParams};
+use crate::params::{Extension, Kind, PublishParams, SubscribeParams, SubscriptionSettings, TransportParams};
 use crate::publish::Track;
 use crate::subscribe::Subscription;
 use crate::timers::Timer;
@@ -146,6 +146,7 @@ impl Worker {
             self.subscriptions.remove(&subscription.id());
             if let Some(peer) = self.peers.get_mut(&subscription.transport()) {
                 peer.receiving.retain(|_, received| received.track != track);
+                peer.pacer.retain(|packet| packet.ssrc != subscription.ssrc());
             }
         }
         if let Some(room) = self.rooms.get_mut(&publication.room) {
@@ -175,8 +176,16 @@ impl Worker {
         let seed = self.rng.random();
         let mut new = Subscription::new(now, id, transport, params, settings, kind, live, seed);
         new.cap(publication.level.cap(publication.content(now, self.rooms.get(&publication.room)), id), false);
+        let numbered = peer.transport.extensions().id(Extension::TransportCc).is_some();
+        let limited = peer.budget.limit(now, numbered).bits().is_some();
+        if kind == Kind::Video && limited {
+            new.fit(SubscriptionSettings { paused: false, max_spatial: 0 }, false);
+        }
         publication.subscriptions.push(new);
         self.subscriptions.insert(id, track);
+        if kind == Kind::Video {
+            self.watch(now, transport, id, track);
+        }
         self.mark(transport);
         self.begin_pictures(now, track);
         Some(())
@@ -185,7 +194,15 @@ impl Worker {
     fn settings(&mut self, now: Instant, id: SubscriptionId, settings: SubscriptionSettings) -> Option<()> {
         let track = *self.subscriptions.get(&id)?;
         let publication = self.tracks.get_mut(&track)?;
-        publication.subscriptions.iter_mut().find(|s| s.id() == id)?.set(settings);
+        let subscription = publication.subscriptions.iter_mut().find(|s| s.id() == id)?;
+        subscription.set(settings);
+        let (transport, ssrc) = (subscription.transport(), subscription.ssrc());
+        if settings.paused
+            && let Some(peer) = self.peers.get_mut(&transport)
+        {
+            peer.pacer.retain(|packet| packet.ssrc != ssrc);
+        }
+        self.allot_soon(now, transport);
         self.begin_pictures(now, track);
         Some(())
     }
@@ -195,7 +212,10 @@ impl Worker {
         let subscriptions = &mut self.tracks.get_mut(&track)?.subscriptions;
         let at = subscriptions.iter().position(|s| s.id() == id)?;
         let subscription = subscriptions.swap_remove(at);
-        self.peers.get_mut(&subscription.transport())?.receiving.remove(&subscription.ssrc());
+        let peer = self.peers.get_mut(&subscription.transport())?;
+        peer.receiving.remove(&subscription.ssrc());
+        peer.budget.watching.retain(|watch| watch.subscription != id);
+        peer.pacer.retain(|packet| packet.ssrc != subscription.ssrc());
         Some(())
     }
 }

@@ -36,7 +36,20 @@ impl Worker {
                 Rtcp::ReceiverReport(blocks) => self.reports(now, from, blocks),
                 Rtcp::Nack { media, missing } => self.retransmit(now, from, media, missing.take(MAX_NACKS)),
                 Rtcp::Pli { media } | Rtcp::Fir { media, .. } => self.picture_lost(from, media),
-                Rtcp::TransportCc(_) | Rtcp::Remb(_) => self.counters.bandwidth_feedback += 1,
+                Rtcp::TransportCc(raw) => {
+                    self.counters.bandwidth_feedback += 1;
+                    let Some(peer) = self.peers.get_mut(&from) else { continue };
+                    if peer.budget.estimator.handle_feedback(now, raw).is_err() {
+                        self.counters.malformed_feedback += 1;
+                    }
+                    self.estimated(now, from);
+                }
+                Rtcp::Remb(bits) => {
+                    self.counters.bandwidth_feedback += 1;
+                    let Some(peer) = self.peers.get_mut(&from) else { continue };
+                    peer.budget.estimator.handle_remb(bits);
+                    self.estimated(now, from);
+                }
                 // A track ends by signaling.
                 Rtcp::Bye(_) => {}
             }
@@ -101,15 +114,21 @@ impl Worker {
             // First of all: the end of a handshake brings the keys for the media behind it.
             peer.transport.poll_transmit(now, batch);
         }
+        let mut paced = false;
         if peer.transport.is_connected() {
-            self.counters.not_sealed += peer.flush_media(&self.arena, abs_send_time, batch);
+            self.counters.not_sealed += peer.flush_media(now, &self.arena, abs_send_time, batch);
+            paced = peer.pacer.is_waiting();
             peer.flush_reports(batch);
         } else {
             self.counters.not_sealed += peer.drop_media();
         }
+        if paced {
+            self.set_budget_timer(now, id);
+        }
         if !changed {
             return;
         }
+        let Some(peer) = self.peers.get_mut(&id) else { return };
         if peer.transport.is_connected() {
             if peer.arrivals.poll_timeout().is_some_and(|at| at <= now) {
                 let from = peer.local_ssrc;
@@ -131,6 +150,7 @@ impl Worker {
         if peer.retired {
             self.peers.remove(&id);
             self.timers.remove(Timer::Peer(id));
+            self.timers.remove(Timer::Budget(id));
             return;
         }
         let next = [next, peer.poll_timeout()].into_iter().flatten().min();

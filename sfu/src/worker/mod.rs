@@ -1,6 +1,8 @@
 //! The whole media plane of one thread as one state machine: it sequences, its parts decide.
 
+mod allot;
 mod arena;
+mod budget;
 mod commands;
 mod feedback;
 mod handshakes;
@@ -9,6 +11,8 @@ mod loss;
 mod media;
 mod opening;
 mod pace;
+mod pacer;
+mod padding;
 mod peer;
 mod runs;
 mod shed;
@@ -25,10 +29,12 @@ use crate::subscribe::Subscription;
 use crate::timers::{Timer, Timers};
 use crate::transmit::Batch;
 use crate::transport::{Identity, TransportEvent};
+pub use allot::Bandwidth;
 use arena::Arena;
 use handshakes::Handshakes;
 use link::Link;
 use pace::Pace;
+use padding::Padding;
 use peer::Peer;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -70,8 +76,18 @@ pub struct Counters {
     pub openings: u64,
     /// Packets for a subscriber that could not be sealed or had no path.
     pub not_sealed: u64,
-    /// Transport-wide feedback and REMB that receivers sent. Nothing acts on it: there is no bandwidth estimation towards them.
+    /// Transport-wide feedback and REMB that receivers sent.
     pub bandwidth_feedback: u64,
+    /// Transport-wide feedback that made no sense, or ended early.
+    pub malformed_feedback: u64,
+    /// Probes begun: whether the way to a receiver takes more.
+    pub probes: u64,
+    /// Probes that found it full, or learned nothing.
+    pub probes_failed: u64,
+    /// Packets of padding sent for them.
+    pub padding: u64,
+    /// Times that a subscriber was told that there is no room for a video.
+    pub streams_paused: u64,
     /// Packets handed to other workers, counted for each.
     pub relayed: u64,
     /// Packets of other workers' tracks, taken in for subscribers here.
@@ -135,6 +151,7 @@ pub struct Worker {
     /// Publications with packets that wait for the rest of their frame.
     holding: usize,
     pace: Pace,
+    padding: Padding,
     /// Mirrors whose home may have to be asked for key frames.
     asking: Vec<TrackId>,
     /// Until then some peer loses so much that audio is made safer for it.
@@ -198,6 +215,7 @@ impl Worker {
             arena: Arena::default(),
             holding: 0,
             pace: Pace::new(now),
+            padding: Padding::new(now),
             asking: Vec::new(),
             lossy_until: None,
             outbox: Outbox::default(),
@@ -263,6 +281,7 @@ impl Worker {
                 Timer::Room(id) => self.look_at_speakers(now, id),
                 Timer::Frame(track) => self.release_all(track),
                 Timer::Mirror(track) => self.asking.push(track),
+                Timer::Budget(id) => self.handle_budget(now, id),
             }
         }
     }

@@ -1,13 +1,16 @@
 //! One peer connection as the worker sees it: its wire, its routes in, and what waits to go out.
 
 use super::arena::{Arena, Place};
+use super::budget::{Budget, Moment};
 use super::loss::Loss;
+use super::pacer::Pacer;
 use super::runs;
+use crate::api::Path;
 use crate::congestion::twcc;
 use crate::id::{RoomId, Ssrc, TrackId, TransportId};
-use crate::params::Kind;
+use crate::params::{ExtensionMap, Kind};
 use crate::publish::Routes;
-use crate::rtp::{Outgoing, write};
+use crate::rtp::{Media, Outgoing, write};
 use crate::subscribe::Subscription;
 use crate::transmit::Batch;
 use crate::transport::Transport;
@@ -18,6 +21,14 @@ use std::time::Instant;
 const REPORTS_FULL: usize = 1_000;
 /// Media packets of a kind that may wait for one peer within one turn; more than any honest turn forwards to one.
 const MAX_WAITING: usize = 4096;
+/// SRTP's, of the suite that browsers prefer.
+const TAG: usize = 16;
+/// Padding in one packet at most (RFC 3550 section 5.1).
+const MAX_PADDING: usize = 255;
+/// What such a packet takes with its header and tag.
+const PADDING_PACKET: usize = MAX_PADDING + 45;
+/// Such packets that a probe adds to one flush at most.
+const MAX_PADDING_PACKETS: usize = 64;
 
 pub(super) struct Peer {
     pub(super) transport: Transport,
@@ -42,13 +53,20 @@ pub(super) struct Peer {
     pub(super) retired: bool,
     /// Datagrams of its handshake that wait for their turn.
     pub(super) handshakes_waiting: usize,
-    next_transport_cc: u16,
+    /// What it may be sent.
+    pub(super) budget: Budget,
     /// How much it loses.
     loss: Loss,
     /// Video and audio apart: packets of audio are short, so one of them may end a run of video.
     video: Vec<Waiting>,
     audio: Vec<Waiting>,
-    /// What waits in the order in which it leaves, while it is written.
+    /// Packets of padding: a probe.
+    padding: Vec<Outgoing>,
+    /// Video that may not leave yet.
+    pub(super) pacer: Pacer,
+    /// Lengths of what waits, while it is written.
+    lens: Vec<usize>,
+    /// ... and the order in which it leaves.
     order: runs::Order,
     /// Sender reports that wait, a datagram each.
     reports: Vec<Vec<u8>>,
@@ -102,10 +120,13 @@ impl Peer {
             changed: false,
             retired: false,
             handshakes_waiting: 0,
-            next_transport_cc: 0,
+            budget: Budget::new(now),
             loss: Loss::default(),
             video: Vec::new(),
             audio: Vec::new(),
+            padding: Vec::new(),
+            pacer: Pacer::default(),
+            lens: Vec::new(),
             order: runs::Order::default(),
             reports: Vec::new(),
         }
@@ -131,12 +152,22 @@ impl Peer {
 
     /// So many packets were asked for again.
     pub(super) fn asked_again(&mut self, now: Instant, count: u32) {
-        self.loss.asked(now, count, self.next_transport_cc);
+        self.loss.asked(now, count, self.budget.estimator.next_number());
     }
 
     /// Until when it is taken to lose much, if it does.
     pub(super) fn lossy_until(&self, now: Instant) -> Option<Instant> {
         self.loss.high_until(now)
+    }
+
+    /// How many packets of padding make up for so many bytes.
+    pub(super) fn lacks(&self, bytes: usize) -> usize {
+        (bytes / PADDING_PACKET).min(MAX_PADDING_PACKETS)
+    }
+
+    /// Queues a packet of padding.
+    pub(super) fn pad(&mut self, packet: Outgoing) {
+        self.padding.push(packet);
     }
 
     /// Where to append a sender report that shall go out with the next flush.
@@ -157,51 +188,95 @@ impl Peer {
 
     /// Drops the media that waits; returns how many packets that were.
     pub(super) fn drop_media(&mut self) -> u64 {
+        self.padding.clear();
+        self.pacer.retain(|_| false);
         (self.video.drain(..).len() + self.audio.drain(..).len()) as u64
     }
 
     /// Writes and seals the media that waits; returns how many packets were lost on the way.
-    pub(super) fn flush_media(&mut self, arena: &Arena, abs_send_time: u32, batch: &mut Batch) -> u64 {
+    pub(super) fn flush_media(&mut self, now: Instant, arena: &Arena, abs_send_time: u32, batch: &mut Batch) -> u64 {
+        if self.video.is_empty() && self.audio.is_empty() && self.padding.is_empty() && !self.pacer.is_waiting() {
+            return 0;
+        }
         let Some(path) = self.transport.selected_path() else { return self.drop_media() };
-        let extensions = *self.transport.extensions();
+        let way =
+            Way { path, extensions: *self.transport.extensions(), abs_send_time, moment: self.budget.moment(now) };
         let mut lost = 0;
+        self.lens.clear();
+        let waiting = self.video.iter().chain(&self.audio);
+        self.lens
+            .extend(waiting.map(|(place, packet)| arena.get(*place).map_or(0, |m| packet.len(m, &way.extensions))));
+        let (video, audio) = self.lens.split_at_checked(self.video.len()).unwrap_or_default();
+        if !audio.is_empty() {
+            self.budget.sent_audio(now, audio.iter().map(|len| len + TAG).sum());
+        }
+        if (self.budget.bits.is_some() || self.pacer.is_waiting())
+            && !self.pacer.passes(now, self.budget.pacing(), video.iter().sum())
+        {
+            return self.flush_paced(now, arena, &way, batch);
+        }
         let (video, audio) = (&self.video, &self.audio);
-        let waiting = || video.iter().chain(audio);
-        self.order.arrange(
-            waiting().map(|(place, packet)| {
-                (packet.ssrc, arena.get(*place).map_or(0, |media| packet.len(media, &extensions)))
-            }),
-        );
+        let waiting = video.iter().chain(audio).zip(&self.lens);
+        self.order.arrange(waiting.map(|((_, packet), len)| (packet.ssrc, *len)));
         for (at, len) in self.order.iter() {
             let found = match at.checked_sub(video.len()) {
                 None => video.get(at),
                 Some(at) => audio.get(at),
             };
-            let Some((packet, media)) = found.and_then(|(place, packet)| Some((packet, arena.get(*place)?))) else {
-                lost += 1;
-                continue;
+            let Some((place, packet)) = found else { continue };
+            let sent = match arena.get(*place) {
+                Some(media) => way.send(&mut self.transport, &mut self.budget, media, packet, len, batch),
+                None => 0,
             };
-            let number = self.next_transport_cc;
-            let transport = &mut self.transport;
-            let mut sealed = false;
-            batch.push(path, |buf| {
-                let start = buf.len();
-                packet.write(media, &extensions, number, abs_send_time, buf);
-                write::pad(buf, start, len);
-                sealed = transport.seal_rtp(buf, start).is_ok();
-                if !sealed {
-                    buf.truncate(start);
-                }
-            });
-            if sealed {
-                self.next_transport_cc = number.wrapping_add(1);
-            } else {
-                lost += 1;
+            lost += u64::from(sent == 0);
+            if packet.osn.is_some() {
+                self.budget.sent_again(now, sent);
             }
         }
         self.video.clear();
         self.audio.clear();
+        if !self.padding.is_empty() {
+            self.flush_padding(&way, batch);
+        }
         lost
+    }
+
+    /// The same, when there is more than may leave at once: audio and retransmissions go, video as much as may.
+    #[cold]
+    fn flush_paced(&mut self, now: Instant, arena: &Arena, way: &Way, batch: &mut Batch) -> u64 {
+        let mut lost = 0;
+        let mut leaving: Vec<(Media, Outgoing)> = Vec::new();
+        for ((place, packet), len) in self.video.drain(..).zip(&self.lens) {
+            match arena.get(place) {
+                Some(media) if packet.osn.is_some() => {
+                    self.pacer.spend(*len);
+                    self.budget.sent_again(now, *len);
+                    leaving.push((media.clone(), packet));
+                }
+                Some(media) => lost += u64::from(!self.pacer.push(media.clone(), packet, *len)),
+                None => lost += 1,
+            }
+        }
+        leaving.extend(std::iter::from_fn(|| self.pacer.pop()));
+        leaving.extend(self.audio.drain(..).filter_map(|(place, packet)| Some((arena.get(place)?.clone(), packet))));
+        self.lens.clear();
+        self.lens.extend(leaving.iter().map(|(media, packet)| packet.len(media, &way.extensions)));
+        runs::equalise(&mut self.lens);
+        for ((media, packet), len) in leaving.iter().zip(&self.lens) {
+            let sent = way.send(&mut self.transport, &mut self.budget, media, packet, *len, batch);
+            lost += u64::from(sent == 0);
+        }
+        self.flush_padding(way, batch);
+        lost
+    }
+
+    /// Writes and seals the padding that waits.
+    fn flush_padding(&mut self, way: &Way, batch: &mut Batch) {
+        let empty = Media::empty();
+        for packet in self.padding.drain(..) {
+            let len = packet.len(&empty, &way.extensions) + MAX_PADDING;
+            way.send(&mut self.transport, &mut self.budget, &empty, &packet, len, batch);
+        }
     }
 
     /// Seals the compound RTCP packet that `write` appends, if any.
@@ -224,5 +299,42 @@ impl Peer {
 
     pub(super) fn id(&self) -> TransportId {
         self.transport.id()
+    }
+}
+
+/// What is the same for all packets of one flush.
+struct Way {
+    path: Path,
+    extensions: ExtensionMap,
+    abs_send_time: u32,
+    moment: Moment,
+}
+
+impl Way {
+    /// Writes one packet, padded to `len`, and seals it; returns how many bytes that were, zero if it couldn't be.
+    fn send(
+        &self,
+        transport: &mut Transport,
+        budget: &mut Budget,
+        media: &Media,
+        packet: &Outgoing,
+        len: usize,
+        batch: &mut Batch,
+    ) -> usize {
+        let number = budget.estimator.next_number();
+        let mut sealed = 0;
+        batch.push(self.path, |buf| {
+            let start = buf.len();
+            packet.write(media, &self.extensions, number, self.abs_send_time, buf);
+            write::pad(buf, start, len);
+            match transport.seal_rtp(buf, start) {
+                Ok(()) => sealed = buf.len() - start,
+                Err(_) => buf.truncate(start),
+            }
+        });
+        if sealed > 0 {
+            budget.sent(self.moment, sealed);
+        }
+        sealed
     }
 }

@@ -62,7 +62,7 @@ impl Order {
 
 /// Raises each length to what its datagram shall have, none by more than [`MAX_PADDING`] and none above the longest in its run.
 /// A datagram that ends a run stays as it is: only the last of a run may be shorter.
-fn equalise(lens: &mut [usize]) {
+pub(super) fn equalise(lens: &mut [usize]) {
     let mut rest = lens;
     while let Some(first) = rest.first() {
         let (mut low, mut high) = (*first, *first);

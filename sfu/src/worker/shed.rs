@@ -42,7 +42,7 @@ impl Voices {
         }
     }
 
-    fn heard(&self, now: Instant, id: TransportId) -> bool {
+    pub(super) fn heard(&self, now: Instant, id: TransportId) -> bool {
         let lately = |at: &Instant| now.saturating_duration_since(*at) < SPOKE;
         self.now.contains(&id) || self.before.get(&id).is_some_and(lately)
     }

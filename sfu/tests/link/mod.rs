@@ -66,7 +66,7 @@ impl Control for Library {
         self.history.next_number()
     }
     fn sent(&mut self, now: Instant, bytes: usize, _probe: Option<u8>) {
-        self.history.sent(now, bytes, None);
+        self.history.sent(self.history.micros(now), bytes, None);
     }
     fn feedback(&mut self, now: Instant, raw: &[u8]) {
         let mut reports = Vec::new();

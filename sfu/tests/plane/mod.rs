@@ -67,7 +67,7 @@ impl Plane {
         client.password.clone_from(&ours.pwd);
         let mut extensions = ExtensionMap::default();
         extensions.set(Extension::Mid, 1);
-        extensions.set(Extension::TransportCc, 3);
+        // No transport-wide numbers: these clients tell nothing of their fate, so they are sent all.
         extensions.set(Extension::AudioLevel, 4);
         let params = TransportParams {
             local: ours,

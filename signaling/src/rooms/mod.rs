@@ -12,6 +12,7 @@ mod requests;
 pub mod room;
 mod roster;
 mod speakers;
+mod streams;
 #[cfg(test)]
 mod tests;
 
@@ -266,6 +267,11 @@ impl Rooms {
             }
             Event::Speakers { room, speakers } => {
                 self.within(room, now, |room, cx| room.speakers(worker, speakers, cx));
+            }
+            Event::StreamState { transport, track, subscription, paused } => {
+                if let Some((id, key)) = of(&transport) {
+                    self.within(id, now, |room, cx| room.stream_state(key, track, subscription, paused, cx));
+                }
             }
             Event::ChannelOpen { .. } | Event::TrackStarted { .. } => {}
         }

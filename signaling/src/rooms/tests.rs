@@ -7,6 +7,7 @@ use crate::session::Dialect;
 use bytes::Bytes;
 use prost::Message;
 use ramai_sfu::api::{Command, DisconnectReason as WireReason, Speaker};
+use ramai_sfu::id::SubscriptionId;
 use ramai_sfu::params::{DataChannel, Fingerprint};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -555,6 +556,32 @@ fn speakers_are_told_as_changes() {
     let told: Vec<_> =
         find!(world.heard(ben), SpeakersChanged).iter().map(|s| (s.speakers[0].active, s.speakers[0].level)).collect();
     assert_eq!(told, [(true, 0.5), (false, 0.0)]);
+}
+
+#[test]
+fn a_subscriber_is_told_what_there_is_no_room_for() {
+    let mut world = World::new();
+    let (ana, ben) = (world.join("ana", CHROMIUM_JOIN), world.join("ben", CHROMIUM_JOIN));
+    world.publish(ana);
+    let subscribed = world.commands().into_iter().find_map(|c| match c {
+        Command::Subscribe { transport, track, subscription, .. } => Some((transport, track, subscription)),
+        _ => None,
+    });
+    let (transport, track, subscription) = subscribed.unwrap();
+    world.heard(ben);
+    world.event(Event::StreamState { transport, track, subscription, paused: true });
+    // Of a subscription that is no more nothing is said.
+    let old = SubscriptionId(subscription.0 + 1_000);
+    world.event(Event::StreamState { transport, track, subscription: old, paused: false });
+    world.event(Event::StreamState { transport, track, subscription, paused: false });
+    let heard = world.heard(ben);
+    let states: Vec<_> = find!(heard, StreamStateUpdate).into_iter().flat_map(|u| u.stream_states).collect();
+    assert_eq!(
+        states.iter().map(|s| s.state()).collect::<Vec<_>>(),
+        [proto::StreamState::Paused, proto::StreamState::Active]
+    );
+    assert!(states.iter().all(|s| s.participant_sid.starts_with("PA_") && s.track_sid.starts_with("TR_")));
+    assert!(find!(world.heard(ana), StreamStateUpdate).is_empty(), "it is the subscriber's");
 }
 
 #[test]

@@ -1,0 +1,237 @@
+//! Divides what each peer may be sent among the videos that it watches: ten times a second where there is less than is wanted, and at
+//! once when the estimate falls. docs/CONGESTION.md tells why.
+
+use super::budget::{Limit, Watch};
+use super::{Publication, Room, Worker};
+use crate::api::Event;
+use crate::congestion::probe;
+use crate::id::{SubscriptionId, TrackId, TransportId};
+use crate::overload::Level;
+use crate::params::{Extension, Kind, SubscriptionSettings};
+use crate::subscribe::Subscription;
+use crate::subscribe::allocate::{Allocation, CLIMB, Demand, allocate};
+use crate::timers::Timer;
+use std::time::{Duration, Instant};
+
+/// Between two allocations of a peer that gets less than it wants; layers' rates and speakers change meanwhile.
+const SHORT: Duration = Duration::from_millis(100);
+/// ... and of one that gets all.
+const LONG: Duration = Duration::from_millis(500);
+/// What is shown may exceed what there is by this factor until a lower layer's key frame comes; more would be a queue by then.
+const TOLERATED: f64 = 1.25;
+/// The subscriber is told of a stream without room after so long: in the first moments of a call there is none for most.
+const TELL_AFTER: Duration = Duration::from_millis(750);
+
+/// What one peer and all others may be sent, for the metrics.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Bandwidth {
+    /// Peers that have an estimate.
+    pub estimated: usize,
+    /// The sum of these, in bits per second.
+    pub estimates: u64,
+    /// The lowest of them.
+    pub lowest: u64,
+    /// Peers that are sent media without a limit, for they tell nothing of its fate.
+    pub unlimited: usize,
+    /// Videos for which there is no room.
+    pub paused: usize,
+    /// Videos with less than is wanted of them, these included.
+    pub reduced: usize,
+}
+
+impl Worker {
+    /// A peer watches another video from now on, which has no room yet.
+    pub(super) fn watch(&mut self, now: Instant, id: TransportId, subscription: SubscriptionId, track: TrackId) {
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        let watch = Watch { subscription, track, hint: 0, given: None, reduced: false, paused: None, told: false };
+        peer.budget.watching.push(watch);
+        self.allot_soon(now, id);
+    }
+
+    /// What a peer may be sent is divided anew in this turn, or a little later if that was just done.
+    pub(super) fn allot_soon(&mut self, now: Instant, id: TransportId) {
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        let soon = peer.budget.allotted.map_or(now, |at| now.max(at + SHORT));
+        peer.budget.next = Some(peer.budget.next.map_or(soon, |at| at.min(soon)));
+        self.set_budget_timer(now, id);
+    }
+
+    /// A peer's feedback came.
+    pub(super) fn estimated(&mut self, now: Instant, id: TransportId) {
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        let budget = &mut peer.budget;
+        if budget.watching.is_empty() {
+            return;
+        }
+        let bits = budget.estimator.estimate();
+        budget.bits = bits;
+        // Too little for what is sent can't wait.
+        if budget.next.is_none() || bits.is_some_and(|bits| bits < budget.given) {
+            budget.next = Some(now);
+        }
+        self.set_budget_timer(now, id);
+    }
+
+    /// A peer's budget has something due.
+    pub(super) fn handle_budget(&mut self, now: Instant, id: TransportId) {
+        let Some(peer) = self.peers.get_mut(&id).filter(|peer| !peer.retired) else { return };
+        peer.budget.estimator.handle_timeout(now);
+        if peer.budget.next.is_some_and(|at| at <= now) {
+            self.allot(now, id);
+        }
+        self.probe(now, id);
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        let released = peer.pacer.due(peer.budget.pacing()).is_some_and(|at| at <= now);
+        if released && !std::mem::replace(&mut peer.dirty, true) {
+            self.dirty.push_back(id);
+        }
+        self.set_budget_timer(now, id);
+    }
+
+    pub(super) fn set_budget_timer(&mut self, now: Instant, id: TransportId) {
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        let budget = &mut peer.budget;
+        let probes = budget.estimator.probes();
+        let (begun, failed) = std::mem::replace(&mut budget.probes, probes);
+        self.counters.probes += probes.0 - begun;
+        self.counters.probes_failed += probes.1 - failed;
+        let probing = budget.cluster(now).map(|_| now + probe::STEP);
+        // A probe that could begin but for the queue on the way begins with an allocation.
+        let estimator = budget.estimator.poll_timeout().filter(|at| *at > now);
+        let released = peer.pacer.due(budget.pacing()).filter(|at| *at > now);
+        let due = [budget.next, probing, estimator, released].into_iter().flatten().min();
+        self.timers.set(Timer::Budget(id), due);
+    }
+
+    fn allot(&mut self, now: Instant, id: TransportId) {
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        let numbered = peer.transport.extensions().id(Extension::TransportCc).is_some();
+        let limit = peer.budget.limit(now, numbered);
+        let reserve = peer.budget.reserve(now);
+        let room = self.rooms.get(&peer.room);
+        let budget = &mut peer.budget;
+        let tracks = &mut self.tracks;
+        budget.watching.retain(|watch| tracks.contains_key(&watch.track));
+        let demands: Vec<Demand> =
+            budget.watching.iter_mut().map(|watch| demand(now, watch, tracks.get_mut(&watch.track), room)).collect();
+        budget.bits = limit.bits();
+        let bits = budget.bits.map(|bits| bits.saturating_sub(reserve));
+        let Allocation { layers, given, wanted } = allocate(bits, &demands);
+        let shown: u64 = demands.iter().map(|demand| demand.rate(demand.given)).sum();
+        let urgent = bits.is_some_and(|bits| shown as f64 > bits as f64 * TOLERATED);
+        (budget.given, budget.wanted) = (given + reserve, wanted + reserve);
+        // What is missing has to fit as a climb.
+        let climb = (wanted as f64 * CLIMB) as u64 + reserve;
+        budget.estimator.want(now, if wanted > given { climb } else { 0 });
+        budget.allotted = Some(now);
+        budget.next = match limit {
+            _ if budget.watching.is_empty() => None,
+            // Nothing changes before feedback comes.
+            Limit::Unlimited => None,
+            _ if wanted > given || limit == Limit::Start => Some(now + SHORT),
+            _ => Some(now + LONG),
+        };
+        let mut changed: Vec<TrackId> = Vec::new();
+        for ((watch, demand), layer) in budget.watching.iter_mut().zip(&demands).zip(layers) {
+            let Some(subscription) = tracks.get_mut(&watch.track).and_then(|publication| find(publication, watch))
+            else {
+                continue;
+            };
+            watch.given = layer;
+            watch.reduced = demand.top() != layer;
+            let nothing_to_send = demand.layers.iter().all(Option::is_none);
+            let no_room = layer.is_none() && !nothing_to_send;
+            let fit = match layer {
+                Some(layer) if bits.is_some() => SubscriptionSettings { paused: false, max_spatial: layer },
+                None if no_room => SubscriptionSettings { paused: true, max_spatial: 0 },
+                // What begins to be sent before the next allocation begins low.
+                None if bits.is_some() => SubscriptionSettings { paused: false, max_spatial: 0 },
+                _ => SubscriptionSettings::default(),
+            };
+            if subscription.fit(fit, urgent) {
+                changed.push(watch.track);
+            }
+            watch.paused = if no_room { Some(watch.paused.unwrap_or(now)) } else { None };
+            let lasts = watch.paused.is_some_and(|since| now.saturating_duration_since(since) >= TELL_AFTER);
+            if watch.told != (lasts || no_room && watch.told) {
+                watch.told = !watch.told;
+                self.counters.streams_paused += u64::from(watch.told);
+                let (subscription, track, paused) = (watch.subscription, watch.track, watch.told);
+                self.events.push_back(Event::StreamState { transport: id, track, subscription, paused });
+            }
+        }
+        for track in changed {
+            self.begin_pictures(now, track);
+        }
+    }
+
+    /// Queues the padding that a probe lacks now.
+    fn probe(&mut self, now: Instant, id: TransportId) {
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        let Some(cluster) = peer.budget.cluster(now).filter(|_| peer.transport.is_connected()) else { return };
+        // Who can't keep up asks for nothing more.
+        let owed = if self.shedding.overload.level() > Level::default() { 0 } else { cluster.owed };
+        let lacks = peer.lacks(self.padding.take(now, owed));
+        for at in 0..peer.budget.watching.len() {
+            let Some(watch) = peer.budget.watching.get_mut(at) else { break };
+            let Some(publication) = self.tracks.get_mut(&watch.track) else { continue };
+            // Who wants nothing of it is sent nothing of it.
+            let wanted = find(publication, watch).filter(|subscription| subscription.demand().is_some());
+            let Some(source) = wanted.filter(|subscription| subscription.params().rtx_ssrc.is_some()) else { continue };
+            self.counters.padding += lacks as u64;
+            (0..lacks).map_while(|_| source.padding()).for_each(|padding| peer.pad(padding));
+            break;
+        }
+        if !std::mem::replace(&mut peer.dirty, true) {
+            self.dirty.push_back(id);
+        }
+    }
+
+    /// What peers may be sent. Looks at each.
+    pub fn bandwidth(&self, now: Instant) -> Bandwidth {
+        let mut all = Bandwidth::default();
+        for peer in self.peers.values().filter(|peer| !peer.budget.watching.is_empty()) {
+            let budget = &peer.budget;
+            let numbered = peer.transport.extensions().id(Extension::TransportCc).is_some();
+            match budget.limit(now, numbered) {
+                Limit::Estimate(bits) => {
+                    all.lowest = if all.estimated == 0 { bits } else { all.lowest.min(bits) };
+                    all.estimated += 1;
+                    all.estimates += bits;
+                }
+                Limit::Start => {}
+                Limit::Unlimited => all.unlimited += 1,
+            }
+            all.paused += budget.watching.iter().filter(|watch| watch.paused.is_some()).count();
+            all.reduced += budget.watching.iter().filter(|watch| watch.reduced).count();
+        }
+        all
+    }
+}
+
+fn find<'a>(publication: &'a mut Publication, watch: &mut Watch) -> Option<&'a mut Subscription> {
+    let all = &mut publication.subscriptions;
+    if all.get(watch.hint).is_none_or(|s| s.id() != watch.subscription) {
+        watch.hint = all.iter().position(|s| s.id() == watch.subscription)?;
+    }
+    all.get_mut(watch.hint)
+}
+
+/// What is wanted of one video. More important is what is shown large, and of those who are shown alike, who speaks; a shared screen is
+/// what all look at.
+fn demand(now: Instant, watch: &mut Watch, publication: Option<&mut Publication>, room: Option<&Room>) -> Demand {
+    let given = watch.given;
+    let nothing = Demand { given, ..Demand::default() };
+    let Some(publication) = publication.filter(|publication| publication.track.kind() == Kind::Video) else {
+        return nothing;
+    };
+    let speaks = room.is_some_and(|room| room.voices.heard(now, publication.transport));
+    let screen = publication.screen;
+    let Some((top, live)) = find(publication, watch).and_then(|subscription| subscription.demand()) else {
+        return nothing;
+    };
+    let importance = if screen { 6 } else { 2 * top.min(2) + u8::from(speaks) };
+    let track = &publication.track;
+    let layers = (0..=top).map(|layer| live.contains(layer).then(|| track.bitrate(now, layer))).collect();
+    Demand { importance, layers, given, always: false }
+}

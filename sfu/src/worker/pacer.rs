@@ -1,0 +1,151 @@
+//! Spreads what is too large to leave at once: a key frame of a quarter of a second's worth would stand in the queue before a narrow
+//! link, and all that follows behind it. What is small beside the estimate passes untouched, for the price of a comparison.
+
+use crate::rtp::{Media, Outgoing};
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+/// Faster than the estimate by this factor: the estimate is an average, and a frame is worth most when it is whole.
+const FACTOR: u64 = 3;
+const FACTOR_PARTS: u64 = 2;
+/// So much of the estimate may leave at once: a frame of 30 a second, and half of one more.
+const WINDOW: Duration = Duration::from_millis(50);
+/// ... but no less than this many bytes.
+const LEAST_WINDOW: i64 = 3_000;
+/// Between two releases: packets still leave in runs.
+const STEP: Duration = Duration::from_millis(5);
+/// Packets that may wait; far more than an estimate of any use takes a second for.
+const MAX_LATE: usize = 2_048;
+
+/// One peer's: a bucket of bytes that fills with time, and what found it empty, oldest first.
+#[derive(Debug, Default)]
+pub(super) struct Pacer {
+    tokens: i64,
+    filled: Option<Instant>,
+    late: VecDeque<(Media, Outgoing, usize)>,
+}
+
+impl Pacer {
+    /// Whether `bytes` of video may leave now at an estimate of `bits`; they count as sent if so.
+    pub(super) fn passes(&mut self, now: Instant, bits: u64, bytes: usize) -> bool {
+        self.fill(now, bits);
+        let passes = self.late.is_empty() && bytes as i64 <= self.tokens;
+        if passes {
+            self.tokens -= bytes as i64;
+        }
+        passes
+    }
+
+    /// Puts a packet behind those that wait; false if there is no room.
+    pub(super) fn push(&mut self, media: Media, packet: Outgoing, len: usize) -> bool {
+        let fits = self.late.len() < MAX_LATE;
+        if fits {
+            self.late.push_back((media, packet, len));
+        }
+        fits
+    }
+
+    /// The next packet that may leave now.
+    pub(super) fn pop(&mut self) -> Option<(Media, Outgoing)> {
+        if self.tokens <= 0 {
+            return None;
+        }
+        let (media, packet, len) = self.late.pop_front()?;
+        self.tokens -= len as i64;
+        Some((media, packet))
+    }
+
+    /// So many bytes leave in any case.
+    pub(super) fn spend(&mut self, bytes: usize) {
+        self.tokens -= bytes as i64;
+    }
+
+    /// Forgets what waits that `keep` doesn't want.
+    pub(super) fn retain(&mut self, keep: impl Fn(&Outgoing) -> bool) {
+        self.late.retain(|(_, packet, _)| keep(packet));
+    }
+
+    /// When more may leave, if anything waits.
+    pub(super) fn due(&self, bits: u64) -> Option<Instant> {
+        let filled = self.filled.filter(|_| !self.late.is_empty())?;
+        let missing = u64::try_from(-self.tokens).unwrap_or(0) * 8;
+        let wait = Duration::from_secs_f64(missing as f64 / rate(bits) as f64);
+        Some(filled + wait.clamp(STEP, Duration::from_secs(1)))
+    }
+
+    /// Something waits.
+    pub(super) fn is_waiting(&self) -> bool {
+        !self.late.is_empty()
+    }
+
+    fn fill(&mut self, now: Instant, bits: u64) {
+        let window = (bits as i64 * WINDOW.as_millis() as i64 / 8_000).max(LEAST_WINDOW);
+        let elapsed = self.filled.replace(now).map_or(WINDOW, |at| now.saturating_duration_since(at));
+        let micros = elapsed.min(2 * WINDOW).subsec_micros();
+        let more = rate(bits).saturating_mul(u64::from(micros)) / 8_000_000;
+        self.tokens = (self.tokens + more as i64).clamp(-window, window);
+    }
+}
+
+fn rate(bits: u64) -> u64 {
+    bits.saturating_mul(FACTOR) / FACTOR_PARTS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::{Pt, Ssrc};
+    use crate::rtp::media::tests::media;
+    use crate::rtp::write::Patch;
+
+    const MEGABIT: u64 = 1_000_000;
+
+    fn packet(index: u64) -> (Media, Outgoing) {
+        let outgoing = Outgoing {
+            ssrc: Ssrc(1),
+            pt: Pt(96),
+            index,
+            ts: 0,
+            mid: None,
+            frame: 0,
+            osn: None,
+            patch: Patch::None,
+            skip: 0,
+        };
+        (media(0, index), outgoing)
+    }
+
+    #[test]
+    fn frames_of_the_estimates_size_pass_at_once_for_ever() {
+        let start = crate::test_epoch();
+        let mut pacer = Pacer::default();
+        for n in 0..300 {
+            // 33 ms of a megabit.
+            assert!(pacer.passes(start + Duration::from_millis(33) * n, MEGABIT, 4_125), "{n}");
+        }
+    }
+
+    #[test]
+    fn a_key_frame_leaves_at_one_and_a_half_times_the_estimate_in_order_and_what_comes_behind_it_waits() {
+        let start = crate::test_epoch();
+        let mut pacer = Pacer::default();
+        assert!(!pacer.passes(start, MEGABIT, 40_000));
+        for n in 0..40 {
+            let (media, packet) = packet(n);
+            assert!(pacer.push(media, packet, 1_000));
+        }
+        let (mut now, mut left, mut last) = (start, Vec::new(), start);
+        while pacer.is_waiting() {
+            assert!(!pacer.passes(now, MEGABIT, 1), "nothing overtakes");
+            while let Some((_, packet)) = pacer.pop() {
+                left.push(packet.index);
+            }
+            last = now;
+            now = pacer.due(MEGABIT).unwrap_or(now);
+        }
+        assert_eq!(left, (0..40).collect::<Vec<_>>());
+        // 40,000 bytes less the window of 6,250, at 1.5 Mbit/s.
+        let took = (last - start).as_millis();
+        assert!((170..=195).contains(&took), "{took} ms");
+    }
+}
