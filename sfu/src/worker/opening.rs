@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 use std::time::Instant;
 
 impl Worker {
-    /// Gives subscriptions that show nothing yet the newest key frame and all since, if the track keeps that; for all others that need
+    /// Gives subscriptions that never showed anything the newest key frame and all since, if the track keeps that; for all others that need
     /// a key frame its publisher is asked. To be called whenever a track's subscriptions may need one.
     pub(super) fn begin_pictures(&mut self, now: Instant, track: TrackId) {
         // What waits for the rest of its frame is kept as well, and must not come twice.
@@ -20,7 +20,8 @@ impl Worker {
         let mut wanted: SmallVec<[u8; MAX_LAYERS]> = SmallVec::new();
         for subscription in &mut publication.subscriptions {
             let Some(layer) = subscription.keyframe_wanted() else { continue };
-            let opening = source.opening(layer).filter(|_| subscription.layer().is_none());
+            // Who was shown something already would see the past again.
+            let opening = source.opening(layer).filter(|_| subscription.counters().packets == 0);
             let (Some(packets), Some(opening)) = (opening, openings.get_mut(usize::from(layer))) else {
                 wanted.push(layer);
                 continue;
