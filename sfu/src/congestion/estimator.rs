@@ -18,6 +18,8 @@ pub const LEAST: u64 = 50_000;
 pub const MOST: u64 = 100_000_000;
 /// A probe tries at most so much more than the estimate.
 const PROBE_FACTOR: f64 = 2.5;
+/// ... and of those before anything showed that the link is full, by so much: what a call begins with is a guess.
+const FIRST_FACTOR: f64 = 5.0;
 /// ... and a little more than is wanted, so that what is wanted fits with its own peaks.
 const PROBE_MARGIN: f64 = 1.4;
 /// What arrives below this share of the estimate says nothing about the link.
@@ -69,6 +71,8 @@ pub struct Estimator {
     /// What more than the estimate would be used, bits per second.
     wanted: u64,
     malformed: u64,
+    /// The rate was cut once.
+    full: bool,
 }
 
 impl Estimator {
@@ -87,6 +91,7 @@ impl Estimator {
             rtt: None,
             wanted: 0,
             malformed: 0,
+            full: false,
         }
     }
 
@@ -113,9 +118,13 @@ impl Estimator {
         self.history.micros(now)
     }
 
-    /// Transport-wide feedback came once.
-    pub fn is_told(&self) -> bool {
-        self.told.is_some()
+    /// Something showed that the link takes no more than is estimated, about: a queue, losses, or a probe. Until then the estimate
+    /// is only what was tried.
+    pub fn is_full(&self) -> bool {
+        self.full
+            || self.loss.cap().is_some()
+            || self.probes.counts().1 > 0
+            || self.told.is_none() && self.remb.is_some()
     }
 
     /// What may be sent, in bits per second; `None`: nobody knows.
@@ -179,6 +188,7 @@ impl Estimator {
         };
         if self.rate.update(now, usage, taken, rtt, limited) {
             self.probes.congested(now);
+            self.full = true;
         }
         self.rate.clamp(LEAST, MOST);
         self.loss.update(now, self.rate.get(), arrives);
@@ -248,7 +258,8 @@ impl Estimator {
         if self.told.is_none() || !calm || self.wanted <= estimate || !self.probes.may_start(now) {
             return;
         }
-        let most = estimate as f64 * PROBE_FACTOR;
+        let factor = if self.is_full() { PROBE_FACTOR } else { FIRST_FACTOR };
+        let most = estimate as f64 * factor;
         let rate = (self.wanted as f64 * PROBE_MARGIN).min(most) as u64;
         self.probes.start(now, rate, self.rtt(), self.trend.jitter());
     }

@@ -11,6 +11,8 @@ pub const CLIMB: f64 = 1.15;
 /// The lowest layer of what is shown stays as long as so much of its rate is there: its key frame counts into the rate for a second,
 /// and to pause a picture is the last resort.
 const KEEP: f64 = 0.8;
+/// ... and any layer, while nobody knows how much there is: to take back what was just begun needs a reason.
+const KEEP_UNTRIED: f64 = 0.5;
 
 /// One subscription as the allocation sees it.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -23,6 +25,8 @@ pub struct Demand {
     pub given: Option<u8>,
     /// It is never paused: audio, which has one layer.
     pub always: bool,
+    /// Nothing yet showed that the way is full: the budget is only what was tried.
+    pub untried: bool,
 }
 
 impl Demand {
@@ -34,8 +38,14 @@ impl Demand {
     /// What `layer` costs in the decision.
     fn cost(&self, layer: u8) -> u64 {
         let rate = self.rate(Some(layer));
-        if self.given == Some(layer) && self.next(None) == Some(layer) {
-            return (rate as f64 * KEEP) as u64;
+        if self.given == Some(layer) {
+            let lowest = self.next(None) == Some(layer);
+            let keep = match (self.untried, lowest) {
+                (true, _) => KEEP_UNTRIED,
+                (false, true) => KEEP,
+                (false, false) => 1.0,
+            };
+            return (rate as f64 * keep) as u64;
         }
         let climbs = self.given.is_none_or(|given| layer > given) && !self.always;
         if climbs { (rate as f64 * CLIMB) as u64 } else { rate }
@@ -118,11 +128,17 @@ mod tests {
     const LAYERS: [Option<u64>; 3] = [Some(150_000), Some(500_000), Some(1_700_000)];
 
     fn video(importance: u8, given: Option<u8>) -> Demand {
-        Demand { importance, layers: SmallVec::from(LAYERS), given, always: false }
+        Demand { importance, layers: SmallVec::from(LAYERS), given, ..Demand::default() }
     }
 
     fn audio() -> Demand {
-        Demand { importance: 0, layers: SmallVec::from_slice(&[Some(40_000)]), given: Some(0), always: true }
+        Demand {
+            importance: 0,
+            layers: SmallVec::from_slice(&[Some(40_000)]),
+            given: Some(0),
+            always: true,
+            untried: false,
+        }
     }
 
     fn layers(budget: u64, demands: &[Demand]) -> Vec<Option<u8>> {

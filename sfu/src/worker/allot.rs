@@ -19,6 +19,8 @@ const SHORT: Duration = Duration::from_millis(100);
 const LONG: Duration = Duration::from_millis(500);
 /// What is shown may exceed what there is by this factor until a lower layer's key frame comes; more would be a queue by then.
 const TOLERATED: f64 = 1.25;
+/// What just began has no rate yet: it counts with so much, in bits per second, of which no camera sends less.
+const GUESS: u64 = 100_000;
 /// The subscriber is told of a stream without room after so long: in the first moments of a call there is none for most.
 const TELL_AFTER: Duration = Duration::from_millis(750);
 
@@ -112,17 +114,19 @@ impl Worker {
         let budget = &mut peer.budget;
         let tracks = &mut self.tracks;
         budget.watching.retain(|watch| tracks.contains_key(&watch.track));
-        let demands: Vec<Demand> =
+        let mut demands: Vec<Demand> =
             budget.watching.iter_mut().map(|watch| demand(now, watch, tracks.get_mut(&watch.track), room)).collect();
         budget.bits = limit.bits();
         let bits = budget.bits.map(|bits| bits.saturating_sub(reserve));
+        let untried = !budget.estimator.is_full();
+        demands.iter_mut().for_each(|demand| demand.untried = untried);
         let Allocation { layers, given, wanted } = allocate(bits, &demands);
         let shown: u64 = demands.iter().map(|demand| demand.rate(demand.given)).sum();
         let urgent = bits.is_some_and(|bits| shown as f64 > bits as f64 * TOLERATED);
         (budget.given, budget.wanted) = (given + reserve, wanted + reserve);
-        // What is missing has to fit as a climb.
-        let climb = (wanted as f64 * CLIMB) as u64 + reserve;
-        budget.estimator.want(now, if wanted > given { climb } else { 0 });
+        // What is missing has to fit as a climb; what is given may not have been tried.
+        let climb = if wanted > given { CLIMB } else { 1.0 };
+        budget.estimator.want(now, (wanted as f64 * climb) as u64 + reserve);
         budget.allotted = Some(now);
         budget.next = match limit {
             _ if budget.watching.is_empty() => None,
@@ -232,6 +236,7 @@ fn demand(now: Instant, watch: &mut Watch, publication: Option<&mut Publication>
     };
     let importance = if screen { 6 } else { 2 * top.min(2) + u8::from(speaks) };
     let track = &publication.track;
-    let layers = (0..=top).map(|layer| live.contains(layer).then(|| track.bitrate(now, layer))).collect();
-    Demand { importance, layers, given, always: false }
+    let rate = |layer| track.bitrate(now, layer).max(if given.is_none() { GUESS } else { 0 });
+    let layers = (0..=top).map(|layer| live.contains(layer).then(|| rate(layer))).collect();
+    Demand { importance, layers, given, ..Demand::default() }
 }

@@ -36,12 +36,7 @@ impl Worker {
                 self.mirror(track, room, publisher, home, &params)
             }
             Command::Relay { track, to, on } => self.set_relay(track, to, on),
-            Command::MuteTrack { track, muted } => self.tracks.get_mut(&track).map(|publication| {
-                publication.track.set_muted(muted);
-                if let Some(room) = self.rooms.get_mut(&publication.room) {
-                    room.speakers.remove(track);
-                }
-            }),
+            Command::MuteTrack { track, muted } => self.mute(track, muted),
             Command::Subscribe { transport, track, subscription, params, settings } => {
                 self.subscribe(now, transport, track, subscription, *params, settings)
             }
@@ -196,15 +191,31 @@ impl Worker {
         let publication = self.tracks.get_mut(&track)?;
         let subscription = publication.subscriptions.iter_mut().find(|s| s.id() == id)?;
         subscription.set(settings);
-        let (transport, ssrc) = (subscription.transport(), subscription.ssrc());
-        if settings.paused
-            && let Some(peer) = self.peers.get_mut(&transport)
-        {
-            peer.pacer.retain(|packet| packet.ssrc != ssrc);
+        let transport = subscription.transport();
+        if settings.paused {
+            self.hurry(transport);
         }
         self.allot_soon(now, transport);
         self.begin_pictures(now, track);
         Some(())
+    }
+
+    fn mute(&mut self, track: TrackId, muted: bool) -> Option<()> {
+        let publication = self.tracks.get_mut(&track)?;
+        publication.track.set_muted(muted);
+        if let Some(room) = self.rooms.get_mut(&publication.room) {
+            room.speakers.remove(track);
+        }
+        let viewers: Vec<TransportId> = publication.subscriptions.iter().map(Subscription::transport).collect();
+        viewers.into_iter().filter(|_| muted).for_each(|viewer| self.hurry(viewer));
+        Some(())
+    }
+
+    /// What a peer's pacer holds of before a pause leaves now.
+    fn hurry(&mut self, id: TransportId) {
+        if self.peers.get_mut(&id).is_some_and(|peer| peer.pacer.hurry()) {
+            self.mark(id);
+        }
     }
 
     fn unsubscribe(&mut self, id: SubscriptionId) -> Option<()> {

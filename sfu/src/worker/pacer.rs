@@ -12,6 +12,8 @@ const FACTOR_PARTS: u64 = 2;
 const WINDOW: Duration = Duration::from_millis(50);
 /// ... but no less than this many bytes.
 const LEAST_WINDOW: i64 = 3_000;
+/// ... and no more than what receivers' sockets take at once.
+const MOST_WINDOW: i64 = 64_000;
 /// Between two releases: packets still leave in runs.
 const STEP: Duration = Duration::from_millis(5);
 /// Packets that may wait; far more than an estimate of any use takes a second for.
@@ -23,6 +25,8 @@ pub(super) struct Pacer {
     tokens: i64,
     filled: Option<Instant>,
     late: VecDeque<(Media, Outgoing, usize)>,
+    /// What waits shall wait no longer.
+    hurry: bool,
 }
 
 impl Pacer {
@@ -47,7 +51,10 @@ impl Pacer {
 
     /// The next packet that may leave now.
     pub(super) fn pop(&mut self) -> Option<(Media, Outgoing)> {
-        if self.tokens <= 0 {
+        if self.late.is_empty() {
+            self.hurry = false;
+        }
+        if self.tokens <= 0 && !self.hurry {
             return None;
         }
         let (media, packet, len) = self.late.pop_front()?;
@@ -58,6 +65,12 @@ impl Pacer {
     /// So many bytes leave in any case.
     pub(super) fn spend(&mut self, bytes: usize) {
         self.tokens -= bytes as i64;
+    }
+
+    /// Lets all that waits leave with the next flush: it has its numbers, so to drop it would leave a hole.
+    pub(super) fn hurry(&mut self) -> bool {
+        self.hurry = !self.late.is_empty();
+        self.hurry
     }
 
     /// Forgets what waits that `keep` doesn't want.
@@ -79,7 +92,7 @@ impl Pacer {
     }
 
     fn fill(&mut self, now: Instant, bits: u64) {
-        let window = (bits as i64 * WINDOW.as_millis() as i64 / 8_000).max(LEAST_WINDOW);
+        let window = (bits as i64 * WINDOW.as_millis() as i64 / 8_000).clamp(LEAST_WINDOW, MOST_WINDOW);
         let elapsed = self.filled.replace(now).map_or(WINDOW, |at| now.saturating_duration_since(at));
         let micros = elapsed.min(2 * WINDOW).subsec_micros();
         let more = rate(bits).saturating_mul(u64::from(micros)) / 8_000_000;

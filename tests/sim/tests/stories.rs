@@ -1,5 +1,6 @@
 //! Calls that must work, told as stories.
 
+use ramai_sfu::api::Event;
 use ramai_sfu::params::SubscriptionSettings;
 use ramai_sim::media::camera::Video;
 use ramai_sim::net::{kbit, mbit};
@@ -83,6 +84,37 @@ fn a_publisher_on_a_poor_uplink_sends_what_it_bears() {
     assert!(rates.all(|(_, rate)| *rate < mbit(1)), "it backed off, and grows slowly since");
     let video = room.video("ben", "ana");
     assert!(video.longest_gap(5 * SECOND, room.now()) < 500 * MS, "{:?}", video.longest_gap(5 * SECOND, room.now()));
+    no_violations(&room);
+}
+
+#[test]
+fn on_a_narrow_link_voices_come_first_and_what_has_no_room_is_told_and_comes_back() {
+    let mut room = Room::new(7);
+    let names = ["ana", "cid", "dan", "eve"];
+    names.iter().for_each(|name| room.join(name, Person::PRESENTER));
+    room.join("ben", Person::VIEWER);
+    // Four voices with RED take 440 kbit/s of it.
+    room.down("ben").capacity(kbit(750)).queue(32 * 1024);
+    room.run(20 * SECOND);
+    let seen =
+        |room: &Room| names.iter().filter(|n| room.video("ben", n).rate(room.now() - SECOND, room.now()) > 0.0).count();
+    assert!((1..4).contains(&seen(&room)), "{} cameras", seen(&room));
+    for name in names {
+        assert!(room.audio("ben", name).heard(8 * SECOND, room.now() - SECOND) > 0.99, "{name} is heard");
+    }
+    let told = |room: &Room| {
+        let states = room.events.iter().filter_map(|(_, event)| match event {
+            Event::StreamState { track, paused, .. } => Some((*track, *paused)),
+            _ => None,
+        });
+        states.collect::<std::collections::BTreeMap<_, _>>()
+    };
+    assert!(told(&room).values().any(|paused| *paused), "{:?}", told(&room));
+    room.down("ben").unlimited();
+    room.run(10 * SECOND);
+    assert_eq!(seen(&room), 4);
+    assert!(told(&room).values().all(|paused| !paused), "{:?}", told(&room));
+    assert!(names.iter().all(|name| room.video("ben", name).rate(room.now() - SECOND, room.now()) > 1_300_000.0));
     no_violations(&room);
 }
 

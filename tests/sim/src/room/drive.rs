@@ -18,7 +18,7 @@ use std::time::Duration;
 /// Handshake datagrams count as so many bytes: their true length is random (signatures), and would move all that follows.
 const HANDSHAKE: usize = 600;
 
-/// Packets that came before a mute leave so long after it at most.
+/// Packets that came before a mute or a pause leave so long after it at most.
 const HELD: Duration = Duration::from_millis(2);
 
 impl Room {
@@ -265,7 +265,8 @@ impl Room {
         let track = self.tracks[subscription.track];
         let publisher = &self.peers[track.publisher].name;
         let stream = format!("{publisher}'s {} to {name}", if video(track.source) { "video" } else { "audio" });
-        if !subscription.active || subscription.paused || !track.published || self.peers[viewer].gone {
+        let paused = subscription.paused.is_some_and(|since| now >= since + HELD);
+        if !subscription.active || paused || !track.published || self.peers[viewer].gone {
             return self.oracle.accuse(now, format!("{stream}: sent though it isn't allowed"));
         }
         if !video(track.source) {

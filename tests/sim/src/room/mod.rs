@@ -81,7 +81,8 @@ struct Subscription {
     ssrc: u32,
     rtx: u32,
     active: bool,
-    paused: bool,
+    /// Since when.
+    paused: Option<At>,
 }
 
 /// A link at one moment.

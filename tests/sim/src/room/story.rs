@@ -172,7 +172,7 @@ impl Room {
             ssrc,
             rtx: ssrc + 1,
             active: true,
-            paused: false,
+            paused: None,
         });
         self.by_ssrc.insert((viewer, ssrc), index);
         if repaired {
@@ -216,7 +216,7 @@ impl Room {
     /// What `viewer` wants of `publisher`'s camera.
     pub fn wants(&mut self, viewer: &str, publisher: &str, settings: SubscriptionSettings) {
         let index = self.subscription(viewer, publisher, true);
-        self.subscriptions[index].paused = settings.paused;
+        self.subscriptions[index].paused = settings.paused.then_some(self.now);
         let subscription = SubscriptionId(self.subscriptions[index].id);
         self.command(Command::UpdateSubscription { subscription, settings });
     }
