@@ -5,7 +5,7 @@ use super::media::Media;
 use super::picture::Picture;
 use super::red;
 use crate::id::{Mid, Pt, Ssrc};
-use crate::params::{Extension, ExtensionMap};
+use crate::params::{Codec, Extension, ExtensionMap};
 
 /// What one subscriber gets differently of a packet that all get. It goes beside the packet's [`Media`], which
 /// [`Outgoing::write`] reads the rest from: there are many of these and few of those, so it is small.
@@ -43,6 +43,23 @@ pub enum Patch {
     Red(Pt),
 }
 
+/// What is known only when a packet leaves.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Departure {
+    /// Transport-wide sequence number.
+    pub transport_cc: u16,
+    /// 24 bits.
+    pub abs_send_time: u32,
+    /// Of video, instead of what the publisher asks for: this receiver's line needs another.
+    pub playout_delay: Option<[u8; 3]>,
+}
+
+impl Departure {
+    fn playout_delay(&self, media: &Media) -> Option<[u8; 3]> {
+        self.playout_delay.filter(|_| media.format.codec != Codec::Opus).or(media.playout_delay)
+    }
+}
+
 impl Outgoing {
     /// The sequence number that travels.
     pub fn seq(&self) -> u16 {
@@ -57,28 +74,21 @@ impl Outgoing {
     /// Appends the packet in the clear: header, the extensions that the subscriber negotiated, payload. Two-byte elements
     /// are used only if needed and allowed; an extension that doesn't fit is left out.
     /// Returns the length of the header: payload starts there.
-    pub fn write(
-        &self,
-        media: &Media,
-        map: &ExtensionMap,
-        transport_cc: u16,
-        abs_send_time: u32,
-        buf: &mut Vec<u8>,
-    ) -> usize {
+    pub fn write(&self, media: &Media, map: &ExtensionMap, departure: &Departure, buf: &mut Vec<u8>) -> usize {
         let start = buf.len();
         buf.extend_from_slice(&[0x80, u8::from(media.marker) << 7 | self.pt.0 & 0x7f]);
         buf.extend_from_slice(&self.seq().to_be_bytes());
         buf.extend_from_slice(&self.ts.to_be_bytes());
         buf.extend_from_slice(&self.ssrc.0.to_be_bytes());
-        let (descriptor, two_byte) = self.form(media, map);
+        let (descriptor, two_byte) = self.form(media, map, departure);
         let block = buf.len();
         let mut elements = Elements { map, two_byte, buf };
         elements.buf.extend_from_slice(&[0; 4]);
         if let Some(mid) = &self.mid {
             elements.push(Extension::Mid, mid.as_bytes());
         }
-        elements.push(Extension::TransportCc, &transport_cc.to_be_bytes());
-        let [_, time @ ..] = abs_send_time.to_be_bytes();
+        elements.push(Extension::TransportCc, &departure.transport_cc.to_be_bytes());
+        let [_, time @ ..] = departure.abs_send_time.to_be_bytes();
         elements.push(Extension::AbsSendTime, &time);
         if let Some(AudioLevel { voice, level }) = media.audio_level {
             elements.push(Extension::AudioLevel, &[u8::from(voice) << 7 | level & 0x7f]);
@@ -86,8 +96,8 @@ impl Outgoing {
         if let Some(orientation) = media.video_orientation {
             elements.push(Extension::VideoOrientation, &[orientation]);
         }
-        if let Some(delay) = &media.playout_delay {
-            elements.push(Extension::PlayoutDelay, delay);
+        if let Some(delay) = departure.playout_delay(media) {
+            elements.push(Extension::PlayoutDelay, &delay);
         }
         if let Some(descriptor) = descriptor
             && let Some(at) = elements.push(Extension::DependencyDescriptor, descriptor)
@@ -111,8 +121,8 @@ impl Outgoing {
     }
 
     /// The length that [`Self::write`] will append.
-    pub fn len(&self, media: &Media, map: &ExtensionMap) -> usize {
-        let (descriptor, two_byte) = self.form(media, map);
+    pub fn len(&self, media: &Media, map: &ExtensionMap, departure: &Departure) -> usize {
+        let (descriptor, two_byte) = self.form(media, map, departure);
         let element = |extension, len: Option<usize>| match (map.id(extension), len) {
             (Some(_), Some(len)) if two_byte && len <= 255 => 2 + len,
             (Some(1..=14), Some(len @ 1..=16)) if !two_byte => 1 + len,
@@ -123,7 +133,7 @@ impl Outgoing {
             + element(Extension::AbsSendTime, Some(3))
             + element(Extension::AudioLevel, media.audio_level.map(|_| 1))
             + element(Extension::VideoOrientation, media.video_orientation.map(|_| 1))
-            + element(Extension::PlayoutDelay, media.playout_delay.map(|_| 3))
+            + element(Extension::PlayoutDelay, departure.playout_delay(media).map(|_| 3))
             + element(Extension::DependencyDescriptor, descriptor.map(<[u8]>::len));
         let block = if block == 0 { 0 } else { 4 + block.next_multiple_of(4) };
         12 + block + self.osn.map_or(0, |_| 2) + self.payload(media).len()
@@ -135,14 +145,14 @@ impl Outgoing {
     }
 
     /// The dependency descriptor, if it can be written, and whether elements are two-byte.
-    fn form<'a>(&self, media: &'a Media, map: &ExtensionMap) -> (Option<&'a [u8]>, bool) {
+    fn form<'a>(&self, media: &'a Media, map: &ExtensionMap, departure: &Departure) -> (Option<&'a [u8]>, bool) {
         let descriptor = media.dependency_descriptor.as_deref();
-        let two_byte = map.allow_mixed && self.needs_two_bytes(media, map);
+        let two_byte = map.allow_mixed && self.needs_two_bytes(media, map, departure);
         (descriptor.filter(|d| two_byte || d.len() <= 16), two_byte)
     }
 
     /// Whether an element that we would write has an id or a length beyond one-byte elements.
-    fn needs_two_bytes(&self, media: &Media, map: &ExtensionMap) -> bool {
+    fn needs_two_bytes(&self, media: &Media, map: &ExtensionMap, departure: &Departure) -> bool {
         let descriptor = media.dependency_descriptor.as_deref();
         let high = |extension, present: bool| present && map.id(extension).is_some_and(|id| id > 14);
         (descriptor.is_some_and(|d| d.len() > 16) && map.id(Extension::DependencyDescriptor).is_some())
@@ -152,7 +162,7 @@ impl Outgoing {
             || high(Extension::AbsSendTime, true)
             || high(Extension::AudioLevel, media.audio_level.is_some())
             || high(Extension::VideoOrientation, media.video_orientation.is_some())
-            || high(Extension::PlayoutDelay, media.playout_delay.is_some())
+            || high(Extension::PlayoutDelay, departure.playout_delay(media).is_some())
     }
 }
 
@@ -222,6 +232,8 @@ mod tests {
     use crate::rtp::Packet;
     use bytes::Bytes;
 
+    const DEPARTURE: Departure = Departure { transport_cc: 0x55aa, abs_send_time: 0x00ab_cdef, playout_delay: None };
+
     fn outgoing() -> Outgoing {
         Outgoing {
             ssrc: Ssrc(0xdead_beef),
@@ -259,11 +271,11 @@ mod tests {
 
     fn written(packet: &Outgoing, media: &Media, map: &ExtensionMap) -> (Vec<u8>, Packet) {
         let mut buf = vec![1, 2, 3];
-        let header = packet.write(media, map, 0x55aa, 0x00ab_cdef, &mut buf);
+        let header = packet.write(media, map, &DEPARTURE, &mut buf);
         let raw = buf.split_off(3);
         let parsed = Packet::parse(&Bytes::from(raw.clone()), map).unwrap();
         assert_eq!(raw.len() - header, parsed.payload.len());
-        assert_eq!(raw.len(), packet.len(media, map));
+        assert_eq!(raw.len(), packet.len(media, map, &DEPARTURE));
         (raw, parsed)
     }
 
@@ -297,6 +309,22 @@ mod tests {
         assert_eq!(raw[12..14], [0x10, 0x00]);
         assert_eq!(p.extensions.dependency_descriptor.as_deref(), Some(&[7; 40][..]));
         assert_eq!(p.extensions.mid, Token::new("v0"));
+    }
+
+    #[test]
+    fn a_receivers_playout_delay_displaces_the_publishers_in_video_alone() {
+        let departure = Departure { playout_delay: Some([7, 8, 9]), ..DEPARTURE };
+        let delay = |media: &Media| {
+            let mut buf = Vec::new();
+            outgoing().write(media, &map(9), &departure, &mut buf);
+            assert_eq!(buf.len(), outgoing().len(media, &map(9), &departure));
+            Packet::parse(&Bytes::from(buf), &map(9)).unwrap().extensions.playout_delay
+        };
+        let of = |codec| Media { format: crate::params::Format { codec, profile: 0 }, ..media() };
+        let video = of(Codec::Vp8);
+        assert_eq!(delay(&video), Some([7, 8, 9]));
+        assert_eq!(delay(&Media { playout_delay: None, ..video }), Some([7, 8, 9]));
+        assert_eq!(delay(&of(Codec::Opus)), Some([1, 2, 3]));
     }
 
     #[test]

@@ -19,6 +19,8 @@ const REMEMBERED: usize = 128;
 pub(super) struct Budget {
     bytes: u64,
     filled: Instant,
+    /// Twice at the first request already.
+    twice: bool,
     created: Instant,
     /// Sequence number and when it was sent again, in ms since creation; by sequence number modulo the length. Empty until needed.
     sent: Vec<Option<(u16, u32)>>,
@@ -27,7 +29,13 @@ pub(super) struct Budget {
 impl Budget {
     /// A full budget.
     pub fn new(now: Instant) -> Self {
-        Self { bytes: BURST, filled: now, created: now, sent: Vec::new() }
+        Self { bytes: BURST, filled: now, twice: false, created: now, sent: Vec::new() }
+    }
+
+    /// Whether to answer a first request twice: where many packets are lost though there is room, every tenth or twentieth repeat is lost
+    /// as well, and with it the moment to show its frame.
+    pub fn set_twice(&mut self, twice: bool) {
+        self.twice = twice;
     }
 
     /// How often packet `seq` of `len` bytes may be sent again now: not at all, once, or twice where a repeat of it was lost already. A
@@ -48,7 +56,7 @@ impl Budget {
         if slot.is_some_and(|(other, at)| other == seq && ms.wrapping_sub(at) < interval) {
             return 0;
         }
-        let wanted = if slot.is_some_and(|(other, _)| other == seq) { 2 } else { 1 };
+        let wanted = if self.twice || slot.is_some_and(|(other, _)| other == seq) { 2 } else { 1 };
         let copies = wanted.min(self.bytes as usize / len.max(1));
         if copies > 0 {
             self.bytes -= (copies * len) as u64;
@@ -84,5 +92,15 @@ mod tests {
         }
         let most = BURST + 10 * RATE;
         assert!(bytes <= most && bytes > most * 9 / 10, "{bytes}");
+    }
+
+    #[test]
+    fn where_repeats_get_lost_as_well_two_go_at_once() {
+        let start = crate::test_epoch();
+        let mut budget = Budget::new(start);
+        budget.set_twice(true);
+        assert_eq!(budget.take(start, Duration::from_millis(80), 7, 1_000), 2);
+        budget.set_twice(false);
+        assert_eq!(budget.take(start, Duration::from_millis(80), 8, 1_000), 1);
     }
 }

@@ -231,6 +231,11 @@ impl Subscription {
         self.selector.shown_or_wanted()
     }
 
+    /// Whether what is asked for is sent twice at once: the way loses much, and has room.
+    pub fn set_sure(&mut self, sure: bool) {
+        self.budget.set_twice(sure);
+    }
+
     /// The subscriber misses packets. `fetch` finds a packet of the track by layer and index
     /// ([`Track::cached`](crate::publish::Track::cached)); what may be sent again goes to `emit` with it, over RTX (RFC 4588). Without
     /// RTX nothing is: a second packet under one sequence number would be a second one under one SRTP nonce.

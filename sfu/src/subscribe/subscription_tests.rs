@@ -60,7 +60,8 @@ fn extensions() -> ExtensionMap {
 /// What the subscriber reads off the wire.
 fn received(media: &Media, outgoing: &Outgoing) -> Packet {
     let mut buf = Vec::new();
-    outgoing.write(media, &extensions(), 9, 0, &mut buf);
+    let departure = crate::rtp::write::Departure { transport_cc: 9, ..Default::default() };
+    outgoing.write(media, &extensions(), &departure, &mut buf);
     Packet::parse(&buf.into(), &extensions()).unwrap()
 }
 

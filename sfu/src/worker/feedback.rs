@@ -10,6 +10,8 @@ use std::time::Instant;
 
 /// Retransmissions that one compound may cause: more is a flood, not a loss.
 const MAX_NACKS: usize = 256;
+/// There is room for a second copy of what is sent again if this much more than what is sent has room.
+const ROOM: f64 = 1.25;
 
 impl Worker {
     /// Takes in one SRTCP packet from a validated address.
@@ -42,6 +44,8 @@ impl Worker {
                     if peer.budget.estimator.handle_feedback(now, raw).is_err() {
                         self.counters.malformed_feedback += 1;
                     }
+                    peer.lost(now, (peer.budget.estimator.state().lost * 256.0) as u8);
+                    self.lossy_until = self.lossy_until.max(peer.lossy_until(now));
                     self.estimated(now, from);
                 }
                 Rtcp::Remb(bits) => {
@@ -77,6 +81,9 @@ impl Worker {
         let kind = track.kind();
         let Some(subscription) = received.find(subscriptions, from, media) else { return };
         let fetch = |layer, index| track.cached(layer, index);
+        let budget = &peer.budget;
+        let roomy = budget.bits.is_none_or(|bits| bits as f64 > budget.given as f64 * ROOM);
+        subscription.set_sure(roomy && peer.loss.is_some(now));
         let arena = &mut self.arena;
         let mut count = 0;
         let missing = missing.inspect(|_| count += 1);

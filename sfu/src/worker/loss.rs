@@ -1,9 +1,21 @@
-//! Whether a peer loses so much that its audio shall be made safer: by its reports, and by what it asks for again.
+//! Whether a peer loses so much that its audio shall be made safer, and its video played a little later: by its feedback and reports,
+//! and by what it asks for again.
 
 use std::time::{Duration, Instant};
 
 /// From this share on, in 1/256: 5%. Browsers' own redundancy still leaves 0.25% unheard there.
 const HIGH: u32 = 13;
+/// From this share on, in 1/256: 2%. What is sent again comes a round trip late, and a browser plays what isn't there yet as a
+/// freeze: it doesn't know the round trip if it only receives. Told by playout-delay, it waits that long with every frame.
+const SOME: u32 = 5;
+/// Over the round trip: until the loss is noticed, and the way through both ends.
+const NOTICED: Duration = Duration::from_millis(60);
+/// A conversation gets difficult beyond.
+const LONGEST_DELAY: Duration = Duration::from_millis(500);
+/// What a browser plays by without being told anything: at least 0, at most 10 s later.
+const USUAL_DELAY: [u8; 3] = [0, 0x03, 0xe8];
+/// So long it is told so after the losses: it keeps to what it was told last.
+const TOLD: Duration = Duration::from_secs(3);
 /// Once it was so, it is taken to be so for so long: browsers report on audio every five seconds.
 const LASTS: Duration = Duration::from_secs(10);
 /// What is asked for again is counted over this.
@@ -15,6 +27,7 @@ const MIN_SENT: u16 = 20;
 #[derive(Debug, Default)]
 pub(super) struct Loss {
     high_until: Option<Instant>,
+    some_until: Option<Instant>,
     /// When the count began, after how many packets (their transport-wide number), and what was asked for since.
     window: Option<(Instant, u16, u32)>,
 }
@@ -22,8 +35,15 @@ pub(super) struct Loss {
 impl Loss {
     /// A report told this share lost, in 1/256.
     pub(super) fn reported(&mut self, now: Instant, fraction: u8) {
-        if u32::from(fraction) >= HIGH {
+        self.known(now, u32::from(fraction));
+    }
+
+    fn known(&mut self, now: Instant, fraction: u32) {
+        if fraction >= HIGH {
             self.high_until = Some(now + LASTS);
+        }
+        if fraction >= SOME {
+            self.some_until = Some(now + LASTS);
         }
     }
 
@@ -35,10 +55,26 @@ impl Loss {
             self.window = Some((since, first, asked));
             return;
         }
-        if sent >= MIN_SENT && asked * 256 >= u32::from(sent) * HIGH {
-            self.high_until = Some(now + LASTS);
+        if sent >= MIN_SENT {
+            self.known(now, asked.saturating_mul(256) / u32::from(sent));
         }
         self.window = Some((now, next, 0));
+    }
+
+    /// It loses something, or did so a moment ago.
+    pub(super) fn is_some(&self, now: Instant) -> bool {
+        self.some_until.is_some_and(|until| until > now)
+    }
+
+    /// The `playout-delay` that its video shall carry, if any: 12 bits each of the least and the most, in 10 ms. `rtt`: the round trip.
+    pub(super) fn playout_delay(&self, now: Instant, rtt: impl Fn() -> Duration) -> Option<[u8; 3]> {
+        let until = self.some_until?;
+        if until > now {
+            let least = (rtt() + NOTICED).min(LONGEST_DELAY).as_millis().div_ceil(10) as u16;
+            let [high, low] = (least << 4).to_be_bytes();
+            return Some([high, low | USUAL_DELAY[1], USUAL_DELAY[2]]);
+        }
+        (until + TOLD > now).then_some(USUAL_DELAY)
     }
 
     /// It loses much, or did so a moment ago: until when that is taken to be so.
@@ -59,6 +95,25 @@ mod tests {
         assert_eq!(loss.high_until(now), None);
         loss.reported(now, 13);
         assert!(loss.high_until(now + LASTS / 2).is_some() && loss.high_until(now + LASTS).is_none());
+    }
+
+    #[test]
+    fn video_waits_for_what_is_sent_again_as_long_as_there_is_loss() {
+        let now = crate::test_epoch();
+        let rtt = || Duration::from_millis(103);
+        let mut loss = Loss::default();
+        loss.reported(now, 4);
+        assert_eq!(loss.playout_delay(now, rtt), None);
+        loss.reported(now, 5);
+        // 163 ms are 17 steps of ten, at most 1,000.
+        assert_eq!(loss.playout_delay(now, rtt), Some([0x01, 0x13, 0xe8]));
+        assert_eq!(
+            loss.playout_delay(now, || Duration::from_secs(3)),
+            Some([0x03, 0x23, 0xe8]),
+            "half a second at most"
+        );
+        assert_eq!(loss.playout_delay(now + LASTS, rtt), Some(USUAL_DELAY));
+        assert_eq!(loss.playout_delay(now + LASTS + TOLD, rtt), None);
     }
 
     #[test]

@@ -10,7 +10,8 @@ use crate::congestion::twcc;
 use crate::id::{RoomId, Ssrc, TrackId, TransportId};
 use crate::params::{ExtensionMap, Kind};
 use crate::publish::Routes;
-use crate::rtp::{Media, Outgoing, write};
+use crate::rtp::write::{self, Departure};
+use crate::rtp::{Media, Outgoing};
 use crate::subscribe::Subscription;
 use crate::transmit::Batch;
 use crate::transport::Transport;
@@ -56,7 +57,7 @@ pub(super) struct Peer {
     /// What it may be sent.
     pub(super) budget: Budget,
     /// How much it loses.
-    loss: Loss,
+    pub(super) loss: Loss,
     /// Video and audio apart: packets of audio are short, so one of them may end a run of video.
     video: Vec<Waiting>,
     audio: Vec<Waiting>,
@@ -199,13 +200,16 @@ impl Peer {
             return 0;
         }
         let Some(path) = self.transport.selected_path() else { return self.drop_media() };
-        let way =
-            Way { path, extensions: *self.transport.extensions(), abs_send_time, moment: self.budget.moment(now) };
+        let playout_delay = self.loss.playout_delay(now, || self.budget.estimator.rtt());
+        let departure = Departure { transport_cc: 0, abs_send_time, playout_delay };
+        let way = Way { path, extensions: *self.transport.extensions(), departure, moment: self.budget.moment(now) };
         let mut lost = 0;
         self.lens.clear();
         let waiting = self.video.iter().chain(&self.audio);
         self.lens
-            .extend(waiting.map(|(place, packet)| arena.get(*place).map_or(0, |m| packet.len(m, &way.extensions))));
+            .extend(waiting.map(|(place, packet)| {
+                arena.get(*place).map_or(0, |m| packet.len(m, &way.extensions, &way.departure))
+            }));
         let (video, audio) = self.lens.split_at_checked(self.video.len()).unwrap_or_default();
         if !audio.is_empty() {
             self.budget.sent_audio(now, audio.iter().map(|len| len + TAG).sum());
@@ -260,7 +264,7 @@ impl Peer {
         leaving.extend(std::iter::from_fn(|| self.pacer.pop()));
         leaving.extend(self.audio.drain(..).filter_map(|(place, packet)| Some((arena.get(place)?.clone(), packet))));
         self.lens.clear();
-        self.lens.extend(leaving.iter().map(|(media, packet)| packet.len(media, &way.extensions)));
+        self.lens.extend(leaving.iter().map(|(media, packet)| packet.len(media, &way.extensions, &way.departure)));
         runs::equalise(&mut self.lens);
         for ((media, packet), len) in leaving.iter().zip(&self.lens) {
             let sent = way.send(&mut self.transport, &mut self.budget, media, packet, *len, batch);
@@ -274,7 +278,7 @@ impl Peer {
     fn flush_padding(&mut self, way: &Way, batch: &mut Batch) {
         let empty = Media::empty();
         for packet in self.padding.drain(..) {
-            let len = packet.len(&empty, &way.extensions) + MAX_PADDING;
+            let len = packet.len(&empty, &way.extensions, &way.departure) + MAX_PADDING;
             way.send(&mut self.transport, &mut self.budget, &empty, &packet, len, batch);
         }
     }
@@ -306,7 +310,8 @@ impl Peer {
 struct Way {
     path: Path,
     extensions: ExtensionMap,
-    abs_send_time: u32,
+    /// But for the number.
+    departure: Departure,
     moment: Moment,
 }
 
@@ -321,11 +326,11 @@ impl Way {
         len: usize,
         batch: &mut Batch,
     ) -> usize {
-        let number = budget.estimator.next_number();
+        let departure = Departure { transport_cc: budget.estimator.next_number(), ..self.departure };
         let mut sealed = 0;
         batch.push(self.path, |buf| {
             let start = buf.len();
-            packet.write(media, &self.extensions, number, self.abs_send_time, buf);
+            packet.write(media, &self.extensions, &departure, buf);
             write::pad(buf, start, len);
             match transport.seal_rtp(buf, start) {
                 Ok(()) => sealed = buf.len() - start,

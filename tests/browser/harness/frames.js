@@ -41,6 +41,19 @@ export class Frames {
     return this.viewer.evaluate(() => /** @type {any} */ (window).__shown);
   }
 
+  /** When the viewer's join was answered. @returns {Promise<number>} */
+  joined() {
+    return this.viewer.evaluate(
+      () => performance.timeOrigin + (window.__story.timeline.find(({ event }) => event === 'signalConnected')?.at ?? 0),
+    );
+  }
+
+  /** Frames decoded so far, whether there was a moment to show them or not. */
+  async decoded() {
+    const inbound = await this.viewer.evaluate((identity) => window.__story.inbound(identity, 'camera'), this.of.identity);
+    return inbound?.framesDecoded ?? 0;
+  }
+
   /** Waits until a picture of this height is shown; returns when that was. @param {number} height  @param {number} since  @param {number} within */
   async reach(height, since, within) {
     return poll(`${this.viewer.name} sees ${height} lines`, within, async () => {

@@ -78,13 +78,13 @@ export class Line {
     this.#later(waits + takes + delay, () => this.#here.send(packet, port, address));
   }
 
-  /** What the way down was like from one moment to another: bits per second that came to it, and the longest queue in ms. @param {number} from  @param {number} to */
+  /** What the way down was like from one moment to another: bits per second that came to it, and the longest queue, in ms and when. @param {number} from  @param {number} to */
   seen(from, to) {
     const packets = this.down.filter(({ at }) => at >= from && at < to);
     const bytes = packets.reduce((sum, packet) => sum + packet.bytes, 0);
     return {
       rate: (bytes * 8 * 1_000) / (to - from),
-      queue: packets.reduce((most, packet) => Math.max(most, packet.queued), 0),
+      queue: packets.reduce((most, packet) => (packet.queued > most.ms ? { ms: packet.queued, at: packet.at } : most), { ms: 0, at: from }),
       dropped: packets.filter((packet) => packet.dropped).length,
       packets: packets.length,
     };
