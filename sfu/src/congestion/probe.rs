@@ -28,7 +28,7 @@ const KEPT: f64 = 0.95;
 /// Between probes that succeed; and after failures, doubled each time up to the last.
 const NEXT: Duration = Duration::from_millis(100);
 const BACKOFF: Duration = Duration::from_millis(500);
-const MAX_BACKOFF: Duration = Duration::from_secs(4);
+const MAX_BACKOFF: Duration = Duration::from_millis(2_500);
 /// What a probe found, and the link didn't hold for so long, was somebody else's: the next waits longer, doubled each time up to the
 /// last. Two who share a link would take it from each other for ever.
 const HELD: Duration = Duration::from_secs(8);
@@ -279,6 +279,6 @@ mod tests {
             assert!(!probes.may_start(now) && probes.may_start(next));
             now = next;
         }
-        assert_eq!(waits, [500, 1_000, 2_000, 4_000]);
+        assert_eq!(waits, [500, 1_000, 2_000, 2_500]);
     }
 }
