@@ -56,6 +56,8 @@ pub struct Counters {
     pub overflowed: u64,
     /// Given to be sent.
     pub out: SendReport,
+    /// Messages that these were given in: with UDP GSO one may hold many.
+    pub messages: u64,
 }
 
 /// A bound socket with its buffers.
@@ -73,6 +75,7 @@ pub struct UdpSocket {
     overflow: Overflow,
     /// What became of all batches.
     total: SendReport,
+    messages: u64,
     waker: Waker,
     inbox: Inbox,
     outbox: Vec<Outgoing>,
@@ -146,6 +149,7 @@ impl UdpSocket {
             truncated: 0,
             overflow: Overflow::default(),
             total: SendReport::default(),
+            messages: 0,
             waker: Waker::new()?,
             inbox: Inbox::default(),
             outbox: Vec::new(),
@@ -228,7 +232,7 @@ impl UdpSocket {
     /// What went through so far.
     pub fn counters(&self) -> Counters {
         let (received, truncated, overflowed) = (self.received, self.truncated, self.overflow.total());
-        Counters { received, truncated, overflowed, out: self.total }
+        Counters { received, truncated, overflowed, out: self.total, messages: self.messages }
     }
 
     /// Tells of a burst of losses that is over, or has lasted long. To be called now and then, also while nothing comes.
@@ -253,6 +257,7 @@ impl UdpSocket {
             let message = Outgoing::new(run.path, run.range.clone(), run.segment);
             if self.gso { outbox.push(message) } else { outbox.extend(message.singles()) }
         }
+        self.messages += outbox.len() as u64;
         self.send_messages(batch, &outbox, &mut Patience::default(), &mut report);
         outbox.clear();
         self.outbox = outbox;
@@ -325,9 +330,9 @@ impl UdpSocket {
 impl Drop for UdpSocket {
     /// Tells what went through: where packets are missing, this says whether they were lost here.
     fn drop(&mut self) {
-        let Counters { received, truncated, overflowed, out: SendReport { sent, dropped, wouldblock } } =
+        let Counters { received, truncated, overflowed, out: SendReport { sent, dropped, wouldblock }, messages } =
             self.counters();
-        tracing::info!(local = %self.local, received, truncated, overflowed, sent, dropped, wouldblock, "media socket closed");
+        tracing::info!(local = %self.local, received, truncated, overflowed, sent, messages, dropped, wouldblock, "media socket closed");
     }
 }
 

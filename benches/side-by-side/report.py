@@ -42,7 +42,8 @@ def page(everything, results):
         "Each participant is real ICE, DTLS and SRTP (`ramai-load`, see [its page](../benches/load/README.md)). Server and load have a core"
         " each of one machine; packets never leave its kernel. CPU is the server process's user and system time divided by the packets"
         " that arrived at receivers, so it holds the kernel's sending and its delivery into the load's sockets. The load's sockets take"
-        " packets one by one (no UDP GRO) unless a row says otherwise. Rows of a table are interleaved server by server; medians.",
+        " packets one by one (no UDP GRO) unless a row says otherwise: where they take runs whole, the kernel cuts none into packets, as where"
+        " a network card does it. Rows of a table are interleaved server by server; medians.",
         "",
         "## Targets",
         "",

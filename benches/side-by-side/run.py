@@ -16,6 +16,7 @@ import argparse
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import ceiling
@@ -76,7 +77,14 @@ class Bench:
         if section.kind == "ceiling":
             typical = [600] * (4 if self.options.quick else 8 + self.options.rounds)
             return sum(estimate(section, size, seconds) for size in typical) * (count + load_knows("--gro")) / 60
+        count += section.whole and load_knows("--gro")
         return sum(estimate(section, size, seconds) for size in self.sizes(section)) * count * self.options.rounds / 60
+
+    def variants(self, section, server):
+        """The section as it is, and with a load that takes runs of GSO whole."""
+        yield section, {}
+        if server.key == "ramai" and (section.whole or section.kind == "ceiling") and load_knows("--gro"):
+            yield replace(section, load=(*section.load, "--gro")), {"gro": True}
 
     def once(self, section, server, size, turn, **more):
         run = measure(server, section, size, self.seconds(section), self.folder) | {"round": turn} | more
@@ -89,7 +97,8 @@ class Bench:
         for size in self.sizes(section):
             for turn in range(self.options.rounds):
                 for server in self.servers(section):
-                    runs.append(self.once(section, server, size, turn))
+                    for loaded, more in self.variants(section, server):
+                        runs.append(self.once(loaded, server, size, turn, **more))
             # Beyond a size that load or server can't carry there is nothing to see.
             if section.climb and all(judge.tool_full(run) or judge.faults(run) for run in runs if run["size"] == size):
                 break
@@ -97,15 +106,13 @@ class Bench:
 
     def ceiling(self, section):
         """For each server its own search; once more with a load that takes runs whole, where it can."""
-        from dataclasses import replace
         first, cap = self.sizes(section)[0], self.sizes(section)[-1]
         runs = []
         for server in self.servers(section):
-            for gro in (False, True) if server.key == "ramai" and load_knows("--gro") else (False,):
-                loaded = replace(section, load=section.load + ("--gro",)) if gro else section
+            for loaded, more in self.variants(section, server):
 
-                def holds(size, loaded=loaded, gro=gro, server=server, spare=[None] * 3):
-                    runs.append(self.once(loaded, server, size, len(runs), **({"gro": True} if gro else {})))
+                def holds(size, loaded=loaded, more=more, server=server, spare=[None] * 3):
+                    runs.append(self.once(loaded, server, size, len(runs), **more))
                     # Once more where it broke while others used the machine, a few times in a search.
                     if judge.faults(runs[-1]) and judge.disturbed(runs[-1]) and spare:
                         spare.pop()

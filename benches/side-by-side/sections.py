@@ -25,6 +25,8 @@ class Section:
     only: tuple = ()
     # Sizes are tried upwards, until load or server can't carry one.
     climb: bool = False
+    # Ramai once more with a load that takes runs of UDP GSO whole, as a network card does.
+    whole: bool = False
     # CPU of each media thread is sampled.
     threads: bool = False
     plots: tuple = ()
@@ -53,7 +55,7 @@ def sections():
         ),
         Section(
             "video", "Broadcast of video alone", "The same without the microphone: one frame after the other.",
-            (*one, "--audible", "0"), (10, 300), (10,), only=("ramai", "janus-loops"),
+            (*one, "--audible", "0"), (10, 300), (10,), only=("ramai", "janus-loops"), whole=True,
         ),
         Section(
             "meeting", "Meeting", "N people, all with camera (1 layer) and microphone, 9 cameras each.",
@@ -66,7 +68,7 @@ def sections():
             + " N grows until load or server can't carry it. A server that can't keep up lets cameras go (ARCHITECTURE.md, Overload):"
             " those tracks never flow.",
             ("--scenario", "meeting", "--layers", "3", "--quality", "0", "--visible", "25", "--audible", "25", "--talk", "0.02"),
-            (50, 100, 200, 300), (30,), only=("ramai",), climb=True,
+            (50, 100, 200, 300), (30,), only=("ramai",), climb=True, whole=True,
         ),
         Section(
             "webinar", "Webinar", "10 cameras (3 layers offered, the lowest shown) and microphones to N listeners.",

@@ -29,6 +29,9 @@ COLUMNS = {
     "tool": ("load's CPU, cores", ("tool", "cpu_share"), 1, 2),
 }
 
+# Behind a server's key: the load took its GSO runs whole.
+WHOLE = "+gro"
+
 
 def number(run, path):
     """One value of a run, or None."""
@@ -53,17 +56,24 @@ def shown(found, digits):
 
 def name(key, section_results=None):
     """How a server is called in tables."""
+    if key.endswith(WHOLE):
+        return name(key.removesuffix(WHOLE), section_results) + ", load takes whole GSO runs"
     if key.startswith("ramai"):
         return Ramai(int(key.partition("-")[2] or 1)).name
     cores = re.search(r", (\d+) cores", (section_results or {}).get("machine", ""))
     return Janus(int(cores[1]) if cores else 2).name if key == "janus-loops" else Janus(0).name
 
 
+def who(run):
+    """The server of a run, and whether the load took GSO runs whole."""
+    return run["who"] + (WHOLE if run.get("gro") else "")
+
+
 def groups(runs):
     """(size, server) → runs, by size, servers in their order of turns."""
     out = {}
     for run in sorted(runs, key=lambda run: run["size"]):
-        out.setdefault((run["size"], run["who"]), []).append(run)
+        out.setdefault((run["size"], who(run)), []).append(run)
     return out
 
 
@@ -87,9 +97,7 @@ def searches(results):
     """Of the ceiling's runs: (server, with GRO) → name, runs."""
     out = {}
     for run in results["runs"]:
-        gro = run.get("gro", False)
-        label = name(run["who"], results) + (", load takes whole GSO runs" if gro else "")
-        out.setdefault((run["who"], gro), (label, []))[1].append(run)
+        out.setdefault((run["who"], run.get("gro", False)), (name(who(run), results), []))[1].append(run)
     return out
 
 

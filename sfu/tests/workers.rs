@@ -93,21 +93,44 @@ fn many_wishes_for_a_key_frame_become_one_in_half_a_second() {
 }
 
 #[test]
-fn a_viewer_who_comes_late_to_another_worker_gets_a_key_frame_by_asking() {
+fn a_viewer_who_comes_late_begins_with_what_is_kept_on_either_worker() {
+    let mut house = House::new(&[0, 0, 1, 1]);
+    house.publish(ANA);
+    let sent = ten_frames(&mut house, 100);
+    // Her screen stands still from now on.
+    house.pass(Duration::from_secs(5));
+    house.guests[ANA].plis();
+    house.link(ANA, 1);
+    for viewer in [1, 2, 3] {
+        house.watch(viewer);
+        assert_eq!(house.guests[viewer].payloads(), sent, "viewer {viewer}");
+    }
+    assert_eq!((house.workers[0].counters().openings, house.workers[1].counters().openings), (1, 2));
+    house.send(ANA, 110, false, b"delta");
+    for viewer in [1, 2, 3] {
+        assert_eq!(house.guests[viewer].payloads(), [b"\x01delta"], "viewer {viewer}");
+    }
+    assert_eq!(house.guests[ANA].plis(), 0, "nobody had to ask");
+}
+
+#[test]
+fn a_viewer_who_comes_long_after_the_key_frame_gets_one_by_asking() {
     let mut house = House::new(&[0, 0, 1]);
     house.publish(ANA);
     house.watch(1);
     ten_frames(&mut house, 100);
-    house.pass(Duration::from_millis(500));
+    house.pass(Duration::from_millis(1_500));
+    // What was kept is too old by now, and goes.
+    house.send(ANA, 110, false, b"delta");
     house.guests[ANA].plis();
     house.link(ANA, 1);
     house.watch(2);
     assert_eq!(house.guests[ANA].plis(), 1, "asked at once, though her screen may stand still");
-    house.send(ANA, 110, false, b"of no use yet");
-    house.send(ANA, 111, true, b"key");
-    house.send(ANA, 112, false, b"delta");
+    house.send(ANA, 111, false, b"of no use yet");
+    house.send(ANA, 112, true, b"key");
+    house.send(ANA, 113, false, b"delta");
     assert_eq!(house.guests[2].payloads(), [b"\0key".to_vec(), b"\x01delta".to_vec()]);
-    assert_eq!(house.guests[1].payloads().len(), 13);
+    assert_eq!(house.guests[1].payloads().len(), 14);
 }
 
 #[test]

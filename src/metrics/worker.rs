@@ -62,7 +62,16 @@ table! { r;
         r#"reason="unrouted""# => r.worker.counters().unrouted,
     }
     Counter "forwarded_packets_total" "RTP packets given to subscribers." { "" => r.worker.counters().forwarded }
+    Counter "audio_deepened_packets_total" "Audio packets sent with more earlier frames than they came with, to receivers that lose many." {
+        "" => r.worker.counters().deepened
+    }
+    Counter "first_pictures_kept_total" "Viewers whose first picture came from packets that were kept, without a key frame from the publisher." {
+        "" => r.worker.counters().openings
+    }
     Counter "sent_packets_total" "Datagrams that the kernel took." { "" => r.socket.out.sent }
+    Counter "sent_messages_total" "Messages that datagrams were given to the kernel in: with UDP GSO one may hold many." {
+        "" => r.socket.messages
+    }
     Counter "sent_dropped_packets_total" "Datagrams that should have gone out and didn't, by reason." {
         r#"reason="send_buffer""# => r.socket.out.wouldblock,
         r#"reason="refused""# => r.socket.out.dropped,

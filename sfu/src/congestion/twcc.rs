@@ -63,7 +63,8 @@ impl Recorder {
             self.pending = 0;
             self.base = number;
         }
-        let at = self.arrivals.partition_point(|(other, _)| *other < number);
+        let newest = self.arrivals.back().is_none_or(|(last, _)| *last < number);
+        let at = if newest { self.arrivals.len() } else { self.arrivals.partition_point(|(other, _)| *other < number) };
         let duplicate = self.arrivals.get(at).is_some_and(|(other, _)| *other == number);
         let forgotten = at == 0 && number < self.base && highest.is_some_and(|h| number + MAX_JUMP < h);
         if duplicate || forgotten {

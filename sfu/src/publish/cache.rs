@@ -9,12 +9,18 @@ const MAX_AGE: Duration = Duration::from_secs(1);
 /// A second of 10 Mbit/s in packets of 1,200 bytes: more than a browser's screen share sends.
 const MAX_PACKETS: usize = 1_024;
 
+/// What a newcomer's first picture may consist of: a key frame and all since. It goes out as one burst, and a newcomer's line may be
+/// narrow; for more a new key frame is the shorter way.
+const MAX_OPENING: usize = 64 * 1024;
+
 /// A ring by index; holes are packets that haven't come.
 #[derive(Debug, Default)]
 pub(super) struct Cache {
     slots: VecDeque<Option<(Instant, Media)>>,
     /// Index of the first slot.
     base: u64,
+    /// Index of the newest key frame's first packet, and the bytes of payload since.
+    opening: Option<(u64, usize)>,
 }
 
 impl Cache {
@@ -30,6 +36,12 @@ impl Cache {
         if self.slots.len() <= at {
             self.slots.resize_with(at + 1, || None);
         }
+        self.opening = match self.opening {
+            Some((first, _)) if media.index < first => self.opening,
+            _ if media.meta.keyframe => Some((media.index, media.payload.len())),
+            Some((first, bytes)) => Some((first, bytes.saturating_add(media.payload.len()))),
+            None => None,
+        };
         if let Some(slot) = self.slots.get_mut(at) {
             *slot = Some((now, media));
         }
@@ -48,6 +60,16 @@ impl Cache {
     /// The newest packet that is kept.
     pub fn newest(&self) -> Option<&Media> {
         self.slots.back()?.as_ref().map(|(_, media)| media)
+    }
+
+    /// The newest key frame and all since, if it is kept without a hole and is short enough for a newcomer to begin with.
+    pub fn opening(&self) -> Option<impl Iterator<Item = &Media>> {
+        let (first, _) = self.opening.filter(|(_, bytes)| *bytes <= MAX_OPENING)?;
+        let at = usize::try_from(first.checked_sub(self.base)?).ok()?;
+        let (_, key) = self.slots.get(at)?.as_ref()?;
+        let fits = |slot: &Option<(Instant, Media)>| slot.as_ref().is_some_and(|(_, media)| media.epoch == key.epoch);
+        let packets = self.slots.range(at..);
+        packets.clone().all(fits).then(|| packets.flatten().map(|(_, media)| media))
     }
 
     fn expire(&mut self, now: Instant) {
@@ -77,6 +99,45 @@ mod tests {
         cache.insert(start + MAX_AGE + Duration::from_millis(1), media(0, 104));
         assert_eq!([100, 103, 104].map(|i| cache.get(i).is_some()), [false, false, true]);
         assert_eq!(cache.slots.len(), 1);
+    }
+
+    fn opening(cache: &Cache) -> Option<Vec<u64>> {
+        cache.opening().map(|packets| packets.map(|media| media.index).collect())
+    }
+
+    #[test]
+    fn a_newcomer_begins_at_the_newest_key_frame_if_nothing_is_missing_since() {
+        let now = crate::test_epoch();
+        let mut cache = Cache::default();
+        let key = |index| {
+            let mut media = media(0, index);
+            media.meta.keyframe = true;
+            media
+        };
+        cache.insert(now, media(0, 10));
+        assert_eq!(opening(&cache), None);
+        cache.insert(now, key(11));
+        cache.insert(now, media(0, 12));
+        assert_eq!(opening(&cache), Some(vec![11, 12]));
+        cache.insert(now, media(0, 14));
+        assert_eq!(opening(&cache), None, "13 is missing");
+        cache.insert(now, media(0, 13));
+        cache.insert(now, key(15));
+        cache.insert(now, key(11));
+        assert_eq!(opening(&cache), Some(vec![15]));
+        let later = now + MAX_AGE + Duration::from_millis(1);
+        cache.insert(later, media(0, 16));
+        assert_eq!(opening(&cache), None, "too long ago");
+        cache.insert(later, key(17));
+        let mut broken = media(0, 18);
+        broken.epoch += 1;
+        cache.insert(later, broken);
+        assert_eq!(opening(&cache), None, "the stream broke since");
+        cache.insert(later, key(19));
+        let mut large = media(0, 20);
+        large.payload = vec![0; MAX_OPENING].into();
+        cache.insert(later, large);
+        assert_eq!(opening(&cache), None, "a burst of so many bytes helps nobody");
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod hold;
 mod keyframe;
 mod layer;
 mod nack;
+mod redundancy;
 mod routes;
 mod sequence;
 mod stats;

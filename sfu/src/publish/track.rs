@@ -268,6 +268,16 @@ impl Track {
         self.layers.get(usize::from(layer))?.cache.get(index)
     }
 
+    /// What a newcomer's picture of `layer` may begin with: the newest key frame and all since, if that is kept whole and is short.
+    pub fn opening(&self, layer: u8) -> Option<impl Iterator<Item = &Media>> {
+        self.layers.get(usize::from(layer)).filter(|_| self.kind == Kind::Video)?.cache.opening()
+    }
+
+    /// A copy of an audio packet with more frames before its own than it came with, for those who lose many.
+    pub fn deepened(&self, media: &Media) -> Option<Media> {
+        super::redundancy::deepen(media, |index| self.cached(media.layer, index))
+    }
+
     /// The newest packet, while it is kept.
     pub fn newest(&self) -> Option<&Media> {
         self.layers.iter().max_by_key(|layer| layer.last_media)?.cache.newest()

@@ -216,6 +216,11 @@ impl Subscription {
         Some(outgoing)
     }
 
+    /// The subscriber takes RED, as far as is known: what came last was of a format for which it was negotiated.
+    pub fn takes_red(&self) -> bool {
+        self.payload.is_some_and(|payload| payload.red.is_some())
+    }
+
     /// The layer of which a key frame is needed to go on, as long as it is.
     pub fn keyframe_wanted(&self) -> Option<u8> {
         self.selector.keyframe_wanted()

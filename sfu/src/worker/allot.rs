@@ -165,7 +165,7 @@ impl Worker {
             }
         }
         for track in changed {
-            self.request_keyframes(track);
+            self.begin_pictures(now, track);
         }
     }
 

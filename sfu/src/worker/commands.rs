@@ -1,7 +1,7 @@
 //! What signaling asks, carried out.
 
 use super::link::Link;
-use super::peer::Peer;
+use super::peer::{Peer, Received};
 use super::{Publication, Worker};
 use crate::api::Command;
 use crate::id::{RoomId, Ssrc, SubscriptionId, TrackId, TransportId};
@@ -51,7 +51,7 @@ impl Worker {
                             self.counters.data_dropped += 1;
                             tracing::debug!(transport = id.0, ?channel, %error, "data message not sent");
                             // A channel that failed has something to tell.
-                            self.transport_events(*id);
+                            self.transport_events(now, *id);
                         }
                         None => self.counters.data_dropped += 1,
                     }
@@ -92,8 +92,8 @@ impl Worker {
         for track in std::mem::take(&mut peer.publishing) {
             self.unpublish(track);
         }
-        for track in receiving.into_values() {
-            if let Some(publication) = self.tracks.get_mut(&track) {
+        for received in receiving.into_values() {
+            if let Some(publication) = self.tracks.get_mut(&received.track) {
                 publication.subscriptions.retain(|s| {
                     let keep = s.transport() != id;
                     if !keep {
@@ -140,7 +140,7 @@ impl Worker {
         for subscription in &publication.subscriptions {
             self.subscriptions.remove(&subscription.id());
             if let Some(peer) = self.peers.get_mut(&subscription.transport()) {
-                peer.receiving.retain(|_, t| *t != track);
+                peer.receiving.retain(|_, received| received.track != track);
                 peer.pacer.retain(|packet| packet.ssrc != subscription.ssrc());
             }
         }
@@ -166,7 +166,7 @@ impl Worker {
             tracing::error!(subscription = id.0, "subscription exists already");
             return None;
         }
-        peer.receiving.insert(params.ssrc, track);
+        peer.receiving.insert(params.ssrc, Received::new(track));
         let (kind, live) = (publication.track.kind(), publication.track.live());
         let seed = self.rng.random();
         let mut new = Subscription::new(now, id, transport, params, settings, kind, live, seed);
@@ -182,7 +182,7 @@ impl Worker {
             self.watch(now, transport, id, track);
         }
         self.mark(transport);
-        self.request_keyframes(track);
+        self.begin_pictures(now, track);
         Some(())
     }
 
@@ -196,7 +196,7 @@ impl Worker {
             self.hurry(transport);
         }
         self.allot_soon(now, transport);
-        self.request_keyframes(track);
+        self.begin_pictures(now, track);
         Some(())
     }
 

@@ -59,6 +59,10 @@ impl Worker {
 
     fn reports(&mut self, now: Instant, from: TransportId, blocks: Blocks<'_>) {
         for block in blocks {
+            if let Some(peer) = self.peers.get_mut(&from) {
+                peer.lost(now, block.fraction_lost);
+                self.lossy_until = self.lossy_until.max(peer.lossy_until(now));
+            }
             if let Some((_, subscription)) = self.received_by(from, block.ssrc) {
                 subscription.handle_report(now, &block);
             }
@@ -66,17 +70,21 @@ impl Worker {
     }
 
     fn retransmit(&mut self, now: Instant, from: TransportId, media: Ssrc, missing: impl Iterator<Item = u16>) {
-        let Some(&id) = self.peers.get(&from).and_then(|peer| peer.receiving.get(&media)) else { return };
-        let Some(publication) = self.tracks.get_mut(&id) else { return };
+        let Some(peer) = self.peers.get_mut(&from) else { return };
+        let Some(received) = peer.receiving.get_mut(&media) else { return };
+        let Some(publication) = self.tracks.get_mut(&received.track) else { return };
         let (track, subscriptions) = (&publication.track, &mut publication.subscriptions);
         let kind = track.kind();
-        let mine = subscriptions.iter_mut().find(|s| s.transport() == from && s.ssrc() == media);
-        let (Some(subscription), Some(peer)) = (mine, self.peers.get_mut(&from)) else { return };
+        let Some(subscription) = received.find(subscriptions, from, media) else { return };
         let fetch = |layer, index| track.cached(layer, index);
         let arena = &mut self.arena;
+        let mut count = 0;
+        let missing = missing.inspect(|_| count += 1);
         subscription.handle_nack(now, missing, fetch, |media, outgoing| {
             _ = peer.push(kind, arena.push(media.clone()), outgoing);
         });
+        peer.asked_again(now, count);
+        self.lossy_until = self.lossy_until.max(peer.lossy_until(now));
     }
 
     fn picture_lost(&mut self, from: TransportId, media: Ssrc) {
@@ -90,10 +98,9 @@ impl Worker {
 
     /// The subscription that a peer receives on an SSRC.
     fn received_by(&mut self, peer: TransportId, ssrc: Ssrc) -> Option<(TrackId, &mut Subscription)> {
-        let track = *self.peers.get(&peer)?.receiving.get(&ssrc)?;
-        let subscriptions = &mut self.tracks.get_mut(&track)?.subscriptions;
-        let found = subscriptions.iter_mut().find(|s| s.transport() == peer && s.ssrc() == ssrc)?;
-        Some((track, found))
+        let received = self.peers.get_mut(&peer)?.receiving.get_mut(&ssrc)?;
+        let subscriptions = &mut self.tracks.get_mut(&received.track)?.subscriptions;
+        Some((received.track, received.find(subscriptions, peer, ssrc)?))
     }
 
     /// Sends all that waits for one peer, and sets its timer.
@@ -102,6 +109,11 @@ impl Worker {
         let Some(peer) = self.peers.get_mut(&id) else { return };
         peer.dirty = false;
         let mut next = None;
+        let changed = std::mem::take(&mut peer.changed);
+        if changed {
+            // First of all: the end of a handshake brings the keys for the media behind it.
+            peer.transport.poll_transmit(now, batch);
+        }
         let mut paced = false;
         if peer.transport.is_connected() {
             self.counters.not_sealed += peer.flush_media(now, &self.arena, abs_send_time, batch);
@@ -110,7 +122,6 @@ impl Worker {
         } else {
             self.counters.not_sealed += peer.drop_media();
         }
-        let changed = std::mem::take(&mut peer.changed);
         if paced {
             self.set_budget_timer(now, id);
         }
@@ -136,7 +147,6 @@ impl Worker {
                 next = [next, publication.track.poll_timeout(now)].into_iter().flatten().min();
             }
         }
-        peer.transport.poll_transmit(now, batch);
         if peer.retired {
             self.peers.remove(&id);
             self.timers.remove(Timer::Peer(id));

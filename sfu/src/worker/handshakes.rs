@@ -38,7 +38,7 @@ impl Worker {
         let Some(peer) = self.peers.get_mut(&id) else { return };
         if !peer.transport.is_connecting() {
             peer.transport.handle_dtls(now, path, datagram);
-            self.transport_events(id);
+            self.transport_events(now, id);
             return;
         }
         let waiting = &mut self.handshakes.waiting;
@@ -59,7 +59,7 @@ impl Worker {
             let Some(peer) = self.peers.get_mut(&transport) else { continue };
             peer.handshakes_waiting -= 1;
             peer.transport.handle_dtls(now, path, &datagram);
-            self.transport_events(transport);
+            self.transport_events(now, transport);
         }
     }
 

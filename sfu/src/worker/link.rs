@@ -3,7 +3,7 @@
 use super::{Publication, Worker};
 use crate::id::{RoomId, TrackId, TransportId, WorkerId};
 use crate::link::{Envelope, Letter};
-use crate::params::{Kind, PublishParams};
+use crate::params::{Kind, MAX_LAYERS, PublishParams};
 use crate::publish::Track;
 use crate::rtp::Media;
 use crate::timers::Timer;
@@ -71,7 +71,11 @@ impl Worker {
             // Viewers there can't ask for a key frame before they know which layers there are; a still screen would let them wait
             // for a second. Audio has nothing to ask for.
             if let Some(newest) = publication.track.newest().filter(|_| publication.track.kind() == Kind::Video) {
-                self.outbox.push(to, Envelope::Media { track, media: newest.clone() });
+                let openings = || (0..MAX_LAYERS as u8).filter_map(|layer| publication.track.opening(layer)).flatten();
+                let among = openings().any(|media| (media.layer, media.index) == (newest.layer, newest.index));
+                for media in openings().chain((!among).then_some(newest)) {
+                    self.outbox.push(to, Envelope::Media { track, media: media.clone() });
+                }
             }
         }
         Some(())

@@ -1,11 +1,13 @@
 //! The way of a media packet: opened, routed, made ready once by its track, then offered to each of its subscriptions.
 
-use super::Worker;
+use super::arena::{Arena, Place};
+use super::{Publication, Worker};
 use crate::id::{TrackId, TransportId};
-use crate::params::MAX_LAYERS;
+use crate::params::{Kind, MAX_LAYERS};
 use crate::rtp::{Media, Packet};
 use crate::timers::Timer;
 use bytes::Bytes;
+use smallvec::SmallVec;
 use std::time::Instant;
 
 impl Worker {
@@ -90,13 +92,23 @@ impl Worker {
         }
         let kind = publication.track.kind();
         let mut wanted = false;
+        // Behind the packets themselves, for those who lose many.
+        let deep = if kind == Kind::Audio && self.lossy_until.is_some_and(|until| until > now) {
+            publication.deepen(count, &mut self.arena)
+        } else {
+            SmallVec::new()
+        };
         for subscription in &mut publication.subscriptions {
             let Some(peer) = self.peers.get_mut(&subscription.transport()) else { continue };
             if !peer.transport.is_connected() {
                 continue;
             }
             let mut shown = false;
-            for (place, media) in self.arena.newest(count) {
+            let deepened = !deep.is_empty() && subscription.takes_red() && peer.lossy_until(now).is_some();
+            for (n, (place, media)) in self.arena.newest(count + deep.len()).take(count).enumerate() {
+                let deeper = deep.get(n).filter(|_| deepened).and_then(|place| Some((*place, self.arena.get(*place)?)));
+                self.counters.deepened += u64::from(deeper.is_some());
+                let (place, media) = deeper.unwrap_or((place, media));
                 let Some(outgoing) = subscription.handle_packet(now, media) else {
                     self.counters.shed += u64::from(subscription.is_missed(media));
                     continue;
@@ -126,15 +138,14 @@ impl Worker {
             self.mark_publisher(track);
         }
     }
+}
 
-    /// Asks a track's publisher for the key frames that its subscriptions wait for.
-    pub(super) fn request_keyframes(&mut self, track: TrackId) {
-        let Some(publication) = self.tracks.get_mut(&track) else { return };
-        for subscription in &publication.subscriptions {
-            if let Some(layer) = subscription.keyframe_wanted() {
-                publication.track.request_keyframe(layer);
-            }
-        }
-        self.mark_publisher(track);
+impl Publication {
+    /// Puts deeper copies of the newest `count` packets behind them into the arena, and tells where each lies. Where there is nothing
+    /// more to carry the copy is the packet itself.
+    fn deepen(&self, count: usize, arena: &mut Arena) -> SmallVec<[Place; 1]> {
+        let deeper = |media: &Media| self.track.deepened(media).unwrap_or_else(|| media.clone());
+        let copies: SmallVec<[Media; 1]> = arena.newest(count).map(|(_, media)| deeper(media)).collect();
+        copies.into_iter().map(|media| arena.push(media)).collect()
     }
 }

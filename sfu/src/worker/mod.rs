@@ -7,7 +7,9 @@ mod commands;
 mod feedback;
 mod handshakes;
 mod link;
+mod loss;
 mod media;
+mod opening;
 mod pace;
 mod pacer;
 mod padding;
@@ -68,6 +70,10 @@ pub struct Counters {
     pub opened: u64,
     /// RTP packets given to subscribers.
     pub forwarded: u64,
+    /// Audio packets sent with more frames before their own than they came with, for receivers that lose many.
+    pub deepened: u64,
+    /// First pictures given from what was kept, without asking the publisher.
+    pub openings: u64,
     /// Packets for a subscriber that could not be sealed or had no path.
     pub not_sealed: u64,
     /// Transport-wide feedback and REMB that receivers sent.
@@ -148,6 +154,8 @@ pub struct Worker {
     padding: Padding,
     /// Mirrors whose home may have to be asked for key frames.
     asking: Vec<TrackId>,
+    /// Until then some peer loses so much that audio is made safer for it.
+    lossy_until: Option<Instant>,
     outbox: Outbox,
     events: VecDeque<Event>,
     shedding: Shedding,
@@ -209,6 +217,7 @@ impl Worker {
             pace: Pace::new(now),
             padding: Padding::new(now),
             asking: Vec::new(),
+            lossy_until: None,
             outbox: Outbox::default(),
             events: VecDeque::new(),
             shedding: Shedding::default(),
@@ -251,7 +260,7 @@ impl Worker {
             Class::Rtcp => self.handle_rtcp(now, id, payload),
             Class::Stun => {
                 peer.transport.handle_stun(now, path, payload);
-                self.transport_events(id);
+                self.transport_events(now, id);
             }
             Class::Dtls => self.handle_dtls(now, id, path, payload),
             Class::Unknown => {}
@@ -266,7 +275,7 @@ impl Worker {
                 Timer::Peer(id) => {
                     if let Some(peer) = self.peers.get_mut(&id) {
                         peer.transport.handle_timeout(now);
-                        self.transport_events(id);
+                        self.transport_events(now, id);
                     }
                 }
                 Timer::Room(id) => self.look_at_speakers(now, id),
@@ -323,12 +332,12 @@ impl Worker {
     }
 
     /// Takes what a transport has to say after input or a timeout.
-    fn transport_events(&mut self, id: TransportId) {
+    fn transport_events(&mut self, now: Instant, id: TransportId) {
         self.mark(id);
         while let Some(event) = self.peers.get_mut(&id).and_then(|peer| peer.transport.poll_event()) {
             match event {
                 TransportEvent::Validated(address) => self.demux.validated(id, address),
-                TransportEvent::Connected => self.connected(id),
+                TransportEvent::Connected => self.connected(now, id),
                 TransportEvent::Disconnected(reason) => self.disconnected(id, reason),
                 TransportEvent::ChannelOpen(channel) => {
                     self.events.push_back(Event::ChannelOpen { transport: id, channel });
@@ -338,13 +347,13 @@ impl Worker {
         }
     }
 
-    fn connected(&mut self, id: TransportId) {
+    fn connected(&mut self, now: Instant, id: TransportId) {
         tracing::debug!(transport = id.0, "connected");
         self.events.push_back(Event::Connected { transport: id });
         let Some(peer) = self.peers.get(&id) else { return };
-        let tracks: Vec<TrackId> = peer.receiving.values().copied().collect();
+        let tracks: Vec<TrackId> = peer.receiving.values().map(|received| received.track).collect();
         for track in tracks {
-            self.request_keyframes(track);
+            self.begin_pictures(now, track);
         }
     }
 

@@ -2,6 +2,7 @@
 
 use super::arena::{Arena, Place};
 use super::budget::{Budget, Moment};
+use super::loss::Loss;
 use super::pacer::Pacer;
 use super::runs;
 use crate::api::Path;
@@ -10,6 +11,7 @@ use crate::id::{RoomId, Ssrc, TrackId, TransportId};
 use crate::params::{ExtensionMap, Kind};
 use crate::publish::Routes;
 use crate::rtp::{Media, Outgoing, write};
+use crate::subscribe::Subscription;
 use crate::transmit::Batch;
 use crate::transport::Transport;
 use rustc_hash::FxHashMap;
@@ -36,7 +38,7 @@ pub(super) struct Peer {
     /// What the peer publishes.
     pub(super) publishing: Vec<TrackId>,
     /// SSRC to track, for what the peer receives: media and retransmissions.
-    pub(super) receiving: FxHashMap<Ssrc, TrackId>,
+    pub(super) receiving: FxHashMap<Ssrc, Received>,
     /// Transport-wide sequence numbers that came in.
     pub(super) arrivals: twcc::Recorder,
     /// The SSRC of the newest media packet: feedback must name one.
@@ -53,6 +55,8 @@ pub(super) struct Peer {
     pub(super) handshakes_waiting: usize,
     /// What it may be sent.
     pub(super) budget: Budget,
+    /// How much it loses.
+    loss: Loss,
     /// Video and audio apart: packets of audio are short, so one of them may end a run of video.
     video: Vec<Waiting>,
     audio: Vec<Waiting>,
@@ -62,8 +66,37 @@ pub(super) struct Peer {
     pub(super) pacer: Pacer,
     /// Lengths of what waits, while it is written.
     lens: Vec<usize>,
+    /// ... and the order in which it leaves.
+    order: runs::Order,
     /// Sender reports that wait, a datagram each.
     reports: Vec<Vec<u8>>,
+}
+
+/// A track that a peer receives.
+pub(super) struct Received {
+    pub(super) track: TrackId,
+    /// Where in the track's subscriptions the peer's was when it was last looked for. Others may have left since.
+    at: usize,
+}
+
+impl Received {
+    pub(super) fn new(track: TrackId) -> Self {
+        Self { track, at: 0 }
+    }
+
+    /// The peer's subscription among the track's. A track may have a thousand, and each reports once a second or more.
+    pub(super) fn find<'a>(
+        &mut self,
+        subscriptions: &'a mut [Subscription],
+        peer: TransportId,
+        ssrc: Ssrc,
+    ) -> Option<&'a mut Subscription> {
+        let mine = |s: &Subscription| s.transport() == peer && s.ssrc() == ssrc;
+        if !subscriptions.get(self.at).is_some_and(mine) {
+            self.at = subscriptions.iter().position(mine)?;
+        }
+        subscriptions.get_mut(self.at)
+    }
 }
 
 /// A packet that waits: where it lies, and what this peer gets differently.
@@ -88,11 +121,13 @@ impl Peer {
             retired: false,
             handshakes_waiting: 0,
             budget: Budget::new(now),
+            loss: Loss::default(),
             video: Vec::new(),
             audio: Vec::new(),
             padding: Vec::new(),
             pacer: Pacer::default(),
             lens: Vec::new(),
+            order: runs::Order::default(),
             reports: Vec::new(),
         }
     }
@@ -108,6 +143,21 @@ impl Peer {
             queue.push((place, packet));
         }
         fits
+    }
+
+    /// A receiver report told a share lost, in 1/256.
+    pub(super) fn lost(&mut self, now: Instant, fraction: u8) {
+        self.loss.reported(now, fraction);
+    }
+
+    /// So many packets were asked for again.
+    pub(super) fn asked_again(&mut self, now: Instant, count: u32) {
+        self.loss.asked(now, count, self.budget.estimator.next_number());
+    }
+
+    /// Until when it is taken to lose much, if it does.
+    pub(super) fn lossy_until(&self, now: Instant) -> Option<Instant> {
+        self.loss.high_until(now)
     }
 
     /// How many packets of padding make up for so many bytes.
@@ -165,10 +215,17 @@ impl Peer {
         {
             return self.flush_paced(now, arena, &way, batch);
         }
-        runs::equalise(&mut self.lens);
-        for ((place, packet), len) in self.video.drain(..).chain(self.audio.drain(..)).zip(&self.lens) {
-            let sent = match arena.get(place) {
-                Some(media) => way.send(&mut self.transport, &mut self.budget, media, &packet, *len, batch),
+        let (video, audio) = (&self.video, &self.audio);
+        let waiting = video.iter().chain(audio).zip(&self.lens);
+        self.order.arrange(waiting.map(|((_, packet), len)| (packet.ssrc, *len)));
+        for (at, len) in self.order.iter() {
+            let found = match at.checked_sub(video.len()) {
+                None => video.get(at),
+                Some(at) => audio.get(at),
+            };
+            let Some((place, packet)) = found else { continue };
+            let sent = match arena.get(*place) {
+                Some(media) => way.send(&mut self.transport, &mut self.budget, media, packet, len, batch),
                 None => 0,
             };
             lost += u64::from(sent == 0);
@@ -176,6 +233,8 @@ impl Peer {
                 self.budget.sent_again(now, sent);
             }
         }
+        self.video.clear();
+        self.audio.clear();
         if !self.padding.is_empty() {
             self.flush_padding(&way, batch);
         }

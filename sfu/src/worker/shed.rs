@@ -108,7 +108,7 @@ impl Worker {
             changed |= subscription.cap(level.cap(content, subscription.id()), urgent);
         }
         if changed {
-            self.request_keyframes(track);
+            self.begin_pictures(now, track);
         }
     }
 }

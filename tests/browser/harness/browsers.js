@@ -33,10 +33,11 @@ const FIREFOX_PREFS = {
 
 /**
  * @param {Kind} kind
- * @param {{ asksPermission?: boolean }} [options]  `asksPermission`: don't say yes to every question for a device
+ * @param {{ asksPermission?: boolean, film?: string }} [options]  `asksPermission`: don't say yes to every question for a device; `film`: what the
+ *   camera of a Chromium shows
  * @returns {Promise<Running>}
  */
-export async function launch(kind, { asksPermission = false } = {}) {
+export async function launch(kind, { asksPermission = false, film } = {}) {
   const home = mkdtempSync(join(tmpdir(), 'ramai-story-'));
   const common = { headless: true, timeout: START_MS, protocolTimeout: 60_000, env: { ...process.env, HOME: home } };
   const browser = await (kind === 'chromium'
@@ -44,7 +45,11 @@ export async function launch(kind, { asksPermission = false } = {}) {
         ...common,
         executablePath: process.env.CHROMIUM_BIN ?? '/usr/bin/chromium',
         userDataDir: join(home, 'profile'),
-        args: [...CHROMIUM_FLAGS, ...(asksPermission ? [] : ['--use-fake-ui-for-media-stream'])],
+        args: [
+          ...CHROMIUM_FLAGS,
+          ...(asksPermission ? [] : ['--use-fake-ui-for-media-stream']),
+          ...(film ? [`--use-file-for-fake-video-capture=${film}`] : []),
+        ],
       })
     : puppeteer.launch({
         ...common,

@@ -17,6 +17,7 @@ const MODEST_CAMERA = /** @type {const} */ ({ kind: 'device', width: 480, height
  * @property {import('./browsers.js').Kind} [browser]  Chromium unless told
  * @property {import('./in-page.js').Camera} [camera]
  * @property {boolean} [ownProcess]  not a page of the Chromium the others share: to be killed without them
+ * @property {string} [film]  a file that the camera of a Chromium of their own shows
  * @property {boolean} [asksPermission]  the browser doesn't say yes to every question for a device
  * @property {{ width: number, height: number }} [viewport]
  * @property {Record<string, string>} [switches]  of the page's address
@@ -45,6 +46,12 @@ export class Call {
     this.server = server;
     this.room = `story-${Math.random().toString(36).slice(2, 8)}`;
     this.#evidence = join(OUT, slug);
+  }
+
+  /** A folder for files that only stories need. */
+  static get out() {
+    mkdirSync(OUT, { recursive: true });
+    return OUT;
   }
 
   /** @param {string} slug  names the files of evidence  @param {string[]} [flags]  of the server */
@@ -77,12 +84,12 @@ export class Call {
   }
 
   /** @param {import('./browsers.js').Kind} kind  @param {Joining} joining */
-  async #browserFor(kind, { ownProcess, asksPermission }) {
-    if (kind === 'chromium' && !ownProcess && !asksPermission) {
+  async #browserFor(kind, { ownProcess, asksPermission, film }) {
+    if (kind === 'chromium' && !ownProcess && !asksPermission && !film) {
       shared ??= launch('chromium');
       return shared;
     }
-    const running = await launch(kind, { asksPermission });
+    const running = await launch(kind, { asksPermission, film });
     this.#browsers.push(running);
     return running;
   }

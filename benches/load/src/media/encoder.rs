@@ -31,10 +31,10 @@ pub struct Shape {
     pub fps: u32,
 }
 
-/// The simulcast layers of a 720p camera, lowest first, with the bitrates that browsers give them.
+/// The simulcast layers of a 720p camera, lowest first, with the bitrates and frame rates that LiveKit's client asks the browser for.
 pub const CAMERA: [Shape; 3] = [
-    Shape { rid: Some("q"), width: 320, height: 180, bitrate: 150_000, fps: 30 },
-    Shape { rid: Some("h"), width: 640, height: 360, bitrate: 500_000, fps: 30 },
+    Shape { rid: Some("q"), width: 320, height: 180, bitrate: 160_000, fps: 20 },
+    Shape { rid: Some("h"), width: 640, height: 360, bitrate: 450_000, fps: 20 },
     Shape { rid: Some("f"), width: 1280, height: 720, bitrate: 1_700_000, fps: 30 },
 ];
 
