@@ -22,6 +22,8 @@ const PROBE_FACTOR: f64 = 2.5;
 const FIRST_FACTOR: f64 = 5.0;
 /// ... and a little more than is wanted, so that what is wanted fits with its own peaks.
 const PROBE_MARGIN: f64 = 1.4;
+/// A probe that finds so many times what was known got on, whole or not: where the way isn't even, few are whole.
+const ADVANCE: f64 = 1.3;
 /// What arrives below this share of the estimate says nothing about the link.
 const LIMITED: f64 = 0.7;
 /// First guess of a round trip.
@@ -171,6 +173,9 @@ impl Estimator {
             if let Some(outcome) = shown
                 && outcome.rate > rate.get()
             {
+                if outcome.rate as f64 > ADVANCE * rate.get() as f64 {
+                    probes.advanced(now);
+                }
                 rate.probed(now, outcome.rate);
             }
         });

@@ -28,7 +28,7 @@ const KEPT: f64 = 0.95;
 /// Between probes that succeed; and after failures, doubled each time up to the last.
 const NEXT: Duration = Duration::from_millis(100);
 const BACKOFF: Duration = Duration::from_millis(500);
-const MAX_BACKOFF: Duration = Duration::from_secs(4);
+const MAX_BACKOFF: Duration = Duration::from_millis(2_500);
 /// What a probe found, and the link didn't hold for so long, was somebody else's: the next waits longer, doubled each time up to the
 /// last. Two who share a link would take it from each other for ever.
 const HELD: Duration = Duration::from_secs(8);
@@ -197,6 +197,12 @@ impl Probes {
         over
     }
 
+    /// What the last one found was much more than was known, if not all: the next needn't wait long.
+    pub fn advanced(&mut self, now: Instant) {
+        self.failures = self.failures.min(1).saturating_sub(1);
+        self.not_before = self.not_before.min(Some(now + BACKOFF / 2));
+    }
+
     /// The link is full: a probe would only do harm.
     pub fn congested(&mut self, now: Instant) {
         self.counts.1 += u64::from(self.running.take().is_some());
@@ -279,6 +285,6 @@ mod tests {
             assert!(!probes.may_start(now) && probes.may_start(next));
             now = next;
         }
-        assert_eq!(waits, [500, 1_000, 2_000, 4_000]);
+        assert_eq!(waits, [500, 1_000, 2_000, 2_500]);
     }
 }

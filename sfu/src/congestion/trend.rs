@@ -40,7 +40,7 @@ const USUAL_WEIGHT: f64 = 0.02;
 const LONG_WAIT: f64 = 50.0;
 const JITTERS: f64 = 3.0;
 /// ... if it lasts for so long, in microseconds, and doesn't shrink by more than this, in ms: what a radio held back comes at once.
-const LASTING: i64 = 30_000;
+const LASTING: i64 = 15_000;
 const SHRINKS: f64 = 5.0;
 /// The shortest way is that of so long, in microseconds; clocks drift and routes change.
 const BASE_WINDOW: i64 = 10_000_000;
