@@ -8,7 +8,8 @@ mod plane;
 
 use plane::{Plane, packet};
 use ramai_sfu::api::{Command, Datagram, Event};
-use ramai_sfu::params::{Codec, Extension, ExtensionMap};
+use ramai_sfu::id::SubscriptionId;
+use ramai_sfu::params::{Codec, Extension, ExtensionMap, SubscriptionSettings};
 use std::time::Duration;
 
 /// A camera of 800 kbit/s that sends key frames only, and one who watches.
@@ -119,4 +120,18 @@ fn feedback_that_makes_no_sense_is_counted_and_limits_nobody() {
     call.send(1, sealed);
     assert_eq!(call.plane.worker.counters().malformed_feedback, 1);
     call.run(Duration::from_secs(4));
+}
+
+#[test]
+fn a_first_video_larger_than_what_one_starts_with_is_begun_nevertheless() {
+    let mut call = Call::new(true);
+    let paused = |paused| Command::UpdateSubscription {
+        subscription: SubscriptionId(1),
+        settings: SubscriptionSettings { paused, ..SubscriptionSettings::default() },
+    };
+    call.plane.command(paused(true));
+    // By now it is known what the camera takes.
+    assert_eq!(call.run(Duration::from_secs(3)), 0);
+    call.plane.command(paused(false));
+    assert!(call.run(Duration::from_secs(1)) > 50, "without a packet there would never be feedback");
 }

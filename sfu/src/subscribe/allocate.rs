@@ -57,6 +57,11 @@ impl Demand {
         self.layers.iter().enumerate().skip(from).find(|(_, rate)| rate.is_some()).map(|(at, _)| at as u8)
     }
 
+    /// The lowest layer that is there.
+    pub fn lowest(&self) -> Option<u8> {
+        self.next(None)
+    }
+
     /// The highest layer that is wanted and there.
     pub fn top(&self) -> Option<u8> {
         self.layers.iter().rposition(Option::is_some).map(|at| at as u8)

@@ -120,7 +120,10 @@ impl Worker {
         let bits = budget.bits.map(|bits| bits.saturating_sub(reserve));
         let untried = !budget.estimator.is_full();
         demands.iter_mut().for_each(|demand| demand.untried = untried);
-        let Allocation { layers, given, wanted } = allocate(bits, &demands);
+        let Allocation { mut layers, given, wanted } = allocate(bits, &demands);
+        if limit == Limit::Start && layers.iter().all(Option::is_none) {
+            try_one(&demands, &mut layers);
+        }
         let shown: u64 = demands.iter().map(|demand| demand.rate(demand.given)).sum();
         let urgent = bits.is_some_and(|bits| shown as f64 > bits as f64 * TOLERATED);
         (budget.given, budget.wanted) = (given + reserve, wanted + reserve);
@@ -219,6 +222,15 @@ fn find<'a>(publication: &'a mut Publication, watch: &mut Watch) -> Option<&'a m
         watch.hint = all.iter().position(|s| s.id() == watch.subscription)?;
     }
     all.get_mut(watch.hint)
+}
+
+/// Where nothing fits what one begins with, as a single layer of a screen, the most important is begun nevertheless: without a packet there
+/// is no feedback, and without feedback nothing would ever fit.
+fn try_one(demands: &[Demand], layers: &mut [Option<u8>]) {
+    let able = demands.iter().zip(layers).filter(|(demand, _)| demand.lowest().is_some());
+    if let Some((demand, layer)) = able.max_by_key(|(demand, _)| demand.importance) {
+        *layer = demand.lowest();
+    }
 }
 
 /// What is wanted of one video. More important is what is shown large, and of those who are shown alike, who speaks; a shared screen is
