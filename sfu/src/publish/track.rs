@@ -268,9 +268,11 @@ impl Track {
         self.layers.get(usize::from(layer))?.cache.get(index)
     }
 
-    /// What a newcomer's picture of `layer` may begin with: the newest key frame and all since, if that is kept whole and is short.
+    /// What a newcomer's picture of `layer` may begin with: the newest key frame and all since, if that is kept whole and is
+    /// short. While muted nothing.
     pub fn opening(&self, layer: u8) -> Option<impl Iterator<Item = &Media>> {
-        self.layers.get(usize::from(layer)).filter(|_| self.kind == Kind::Video)?.cache.opening()
+        let shown = self.kind == Kind::Video && !self.muted;
+        self.layers.get(usize::from(layer)).filter(|_| shown)?.cache.opening()
     }
 
     /// A copy of an audio packet with more frames before its own than it came with, for those who lose many.

@@ -19,6 +19,9 @@ const MAX_SEGMENTS: usize = 8;
 /// for two or three, and then arrival is the one that is wrong.
 const MAX_STRAY: u32 = 5;
 
+/// A packet that was lost on its way here comes at most so many seconds late.
+const MAX_LATE: u32 = 3;
+
 /// A key frame that is older than what was sent by more than this part of a second shows the past.
 const OUTDATED: u32 = 5;
 
@@ -193,12 +196,16 @@ impl Rewriter {
     }
 
     /// Whether a packet that would begin a segment was captured long before what was sent already: the viewer would go back in time, and
-    /// lips would be late by as much until the next switch.
-    pub fn is_outdated(&self, now: Instant, rate: u32, media: &Media) -> bool {
+    /// lips would be late by as much until the next switch. `resumes`: nothing is shown at the moment. Then what is older by more than
+    /// the network ever held a packet back isn't late: the publisher's numbers began anew.
+    pub fn is_outdated(&self, now: Instant, rate: u32, media: &Media, resumes: bool) -> bool {
         let Some((newest, at)) = self.newest else { return false };
         let by_arrival = by_arrival(now, rate, newest, at);
         let ts = self.timestamp_by_clock(by_arrival, rate, media);
-        ts.is_some_and(|ts| newer32(newest, ts.wrapping_add(rate / OUTDATED)))
+        let behind = |ts: u32| newest.wrapping_sub(ts);
+        ts.is_some_and(|ts| {
+            newer32(newest, ts.wrapping_add(rate / OUTDATED)) && !(resumes && behind(ts) > MAX_LATE * rate)
+        })
     }
 
     /// The outgoing timestamp of the packet that begins a segment: always after the newest.

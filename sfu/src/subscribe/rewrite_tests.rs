@@ -124,11 +124,11 @@ fn a_key_frame_from_the_past_is_known() {
     let clock = Some(Clock { ntp: 5 << 32, rtp: 0, at: now });
     let mut r = Rewriter::new(1, 0);
     let of = |layer, ts| Media { clock, ..packet(layer, 1, ts, 0) };
-    assert!(!r.is_outdated(now, RATE, &of(1, 0)), "nothing was sent yet");
+    assert!(!r.is_outdated(now, RATE, &of(1, 0), false), "nothing was sent yet");
     r.switch(now, RATE, &of(0, 90_000));
     r.forward(now, &of(0, 90_000));
-    assert_eq!([71_000, 73_000, 99_000].map(|ts| r.is_outdated(now, RATE, &of(1, ts))), [true, false, false]);
-    assert!(!r.is_outdated(now, RATE, &packet(1, 1, 0, 0)), "no clock tells");
+    assert_eq!([71_000, 73_000, 99_000].map(|ts| r.is_outdated(now, RATE, &of(1, ts), true)), [true, false, false]);
+    assert!(!r.is_outdated(now, RATE, &packet(1, 1, 0, 0), false), "no clock tells");
 }
 
 #[test]

@@ -195,8 +195,12 @@ impl Subscription {
         let mapped = match verdict {
             // It was lost on its way here and comes too late: what is shown goes on, and another one is asked for.
             Verdict::Switch
-                if self.selector.shown().is_some()
-                    && self.rewriter.is_outdated(now, media.format.codec.clock_rate(), media) =>
+                if self.rewriter.is_outdated(
+                    now,
+                    media.format.codec.clock_rate(),
+                    media,
+                    self.selector.shown().is_none(),
+                ) =>
             {
                 None
             }

@@ -561,8 +561,10 @@ fn speakers_are_told_as_changes() {
 #[test]
 fn a_subscriber_is_told_what_there_is_no_room_for() {
     let mut world = World::new();
-    let (ana, ben) = (world.join("ana", CHROMIUM_JOIN), world.join("ben", CHROMIUM_JOIN));
+    let ana = world.join("ana", CHROMIUM_JOIN);
     world.publish(ana);
+    let ben = world.join("ben", CHROMIUM_JOIN);
+    world.heard(ana);
     let subscribed = world.commands().into_iter().find_map(|c| match c {
         Command::Subscribe { transport, track, subscription, .. } => Some((transport, track, subscription)),
         _ => None,
