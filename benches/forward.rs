@@ -15,7 +15,7 @@ use plane::{Plane, packet};
 use ramai_sfu::id::{Pt, Ssrc, Token};
 use ramai_sfu::params::{Codec, Extension, ExtensionMap, Format};
 use ramai_sfu::rtp::picture::Picture;
-use ramai_sfu::rtp::write::{Outgoing, Patch};
+use ramai_sfu::rtp::write::{Departure, Outgoing, Patch};
 use ramai_sfu::rtp::{FrameMeta, LayerSet, Media};
 use ramai_sfu::transport::srtp::{Profile, contexts};
 use rtc_srtp::context::Context;
@@ -103,11 +103,12 @@ fn write(c: &mut Criterion) {
         clock: None,
         live: LayerSet::default(),
     };
+    let departure = Departure { transport_cc: 5, abs_send_time: 6, playout_delay: None };
     let mut buf = Vec::with_capacity(2 * PACKET);
     c.bench_function("write", |b| {
         b.iter(|| {
             buf.clear();
-            black_box(outgoing.write(&media, &map, 5, 6, &mut buf));
+            black_box(outgoing.write(&media, &map, &departure, &mut buf));
         });
     });
 }
