@@ -62,9 +62,9 @@ export class SceneStore extends Store<Scene> {
   }
 
   /** The room there is for tiles has changed. */
-  fit(box: Box): void {
-    if (box.width === this.box.width && box.height === this.box.height) return;
-    this.box = box;
+  fit({ width, height }: Box): void {
+    if (width === this.box.width && height === this.box.height) return;
+    this.box = { width, height };
     this.update();
   }
 
