@@ -2,13 +2,14 @@
 
 use super::effect::{Closing, Effect, Notice};
 use super::roster::{self, Roster};
+use super::speakers::Heard;
 use crate::negotiate::sdp::SdpError;
 use crate::session::{Change, Context, Dialect, Join, Publications, Request, Session, SessionKey};
 use livekit_protocol as proto;
 use proto::DisconnectReason;
 use proto::leave_request::Action;
 use proto::participant_info::State;
-use ramai_sfu::api::{Command, Speaker};
+use ramai_sfu::api::Command;
 use ramai_sfu::id::{TrackId, TransportId, WorkerId};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -33,7 +34,9 @@ pub struct Room {
     pub gone: Vec<Gone>,
     pub empty_since: Option<Instant>,
     /// The last word of each worker on who is heard among its publishers.
-    pub(super) heard: BTreeMap<WorkerId, Vec<Speaker>>,
+    pub(super) heard: BTreeMap<WorkerId, Heard>,
+    /// The track that has the floor, also while it pauses.
+    pub(super) floor: Option<TrackId>,
     pub(super) speaking: BTreeMap<SessionKey, f32>,
     pub(super) roster: Roster,
 }
@@ -49,6 +52,7 @@ impl Room {
             gone: Vec::new(),
             empty_since: None,
             heard: BTreeMap::new(),
+            floor: None,
             speaking: BTreeMap::new(),
             roster: Roster::default(),
         }
