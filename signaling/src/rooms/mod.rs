@@ -2,6 +2,7 @@
 
 pub mod actor;
 pub mod data;
+mod departure;
 mod dynacast;
 pub mod effect;
 pub mod http;
@@ -15,6 +16,7 @@ mod speakers;
 mod streams;
 #[cfg(test)]
 mod tests;
+mod tracks;
 
 use crate::Settings;
 use crate::counts::Counts;
