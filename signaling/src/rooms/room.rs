@@ -1,6 +1,8 @@
 //! One room: its sessions, its tracks, and what each hears of the others.
 
 use super::effect::{ConnId, Effect, Notice};
+use super::options::Options;
+use super::revoked::Revoked;
 use super::roster::{self, Roster};
 use crate::negotiate::sdp::SdpError;
 use crate::session::{Change, Context, Dialect, Join, Publications, Request, Session, SessionKey};
@@ -29,6 +31,10 @@ pub struct Room {
     pub publications: Publications,
     pub gone: Vec<Gone>,
     pub empty_since: Option<Instant>,
+    /// Somebody has been in it.
+    pub entered: bool,
+    pub options: Options,
+    pub(super) revoked: Revoked,
     /// The last word of each worker on who is heard among its publishers.
     pub(super) heard: BTreeMap<WorkerId, Vec<Speaker>>,
     pub(super) speaking: BTreeMap<SessionKey, f32>,
@@ -45,6 +51,9 @@ impl Room {
             publications: Publications::new(),
             gone: Vec::new(),
             empty_since: None,
+            entered: false,
+            options: Options::default(),
+            revoked: Revoked::default(),
             heard: BTreeMap::new(),
             speaking: BTreeMap::new(),
             roster: Roster::default(),
@@ -56,25 +65,10 @@ impl Room {
         self.sessions.values().find(|s| s.info.identity == identity).map(|s| s.key)
     }
 
-    /// The room as clients are told of it.
-    pub fn info(&self, settings: &crate::Settings) -> proto::Room {
-        proto::Room {
-            sid: self.sid.clone(),
-            name: self.name.clone(),
-            empty_timeout: settings.empty_timeout.as_secs() as u32,
-            max_participants: settings.max_participants as u32,
-            creation_time: self.created_ms / 1000,
-            creation_time_ms: self.created_ms,
-            enabled_codecs: crate::adapter::livekit::encode::enabled_codecs(),
-            num_participants: self.sessions.values().filter(|s| !s.grants.hidden).count() as u32,
-            ..Default::default()
-        }
-    }
-
     /// A session is one of the room's from now on; nobody was told yet.
     pub(super) fn enter(&mut self, session: Session, cx: &mut Context<'_>) {
         self.tell_before(&session.info.identity, cx);
-        self.empty_since = None;
+        (self.empty_since, self.entered) = (None, true);
         self.sessions.insert(session.key, session);
     }
 
@@ -128,7 +122,7 @@ impl Room {
         self.with(key, cx, |session, publications, cx| session.restart_downstream(publications, cx));
     }
 
-    fn subscribe_to_all(&mut self, key: SessionKey, cx: &mut Context<'_>) {
+    pub(super) fn subscribe_to_all(&mut self, key: SessionKey, cx: &mut Context<'_>) {
         self.with(key, cx, |session, publications, cx| {
             for publication in publications.values() {
                 session.subscribe(publication, cx);

@@ -57,6 +57,27 @@ impl Room {
         cx.command(Command::Unpublish { track });
     }
 
+    /// A track that is published or announced is muted or not, in the media plane and for all who know of it.
+    pub(super) fn set_muted(
+        &mut self,
+        key: SessionKey,
+        sid: &str,
+        muted: bool,
+        cx: &mut Context<'_>,
+    ) -> Option<proto::TrackInfo> {
+        let Some(publication) = self.publications.values_mut().find(|p| p.publisher == key && p.info.sid == sid) else {
+            return self.sessions.get_mut(&key)?.mute_pending(sid, muted);
+        };
+        let changes = publication.info.muted != muted;
+        publication.info.muted = muted;
+        let info = publication.info.clone();
+        if changes {
+            cx.command(Command::MuteTrack { track: publication.track, muted });
+            self.announce(key, true, cx);
+        }
+        Some(info)
+    }
+
     fn first_subscription(&mut self, track: TrackId, cx: &mut Context<'_>) {
         let Some(publication) = self.publications.get_mut(&track).filter(|p| !p.seen) else { return };
         publication.seen = true;
