@@ -3,6 +3,7 @@
 
 mod call;
 mod failure;
+mod moderation;
 mod room_service;
 
 use super::State;
@@ -15,6 +16,8 @@ use axum::routing::post;
 use call::Call;
 use failure::Failure;
 
+const ROOM_SERVICE: &str = "livekit.RoomService";
+const MODERATION: &str = "ramai.Moderation";
 /// Largest request, in bytes: the largest data message, which JSON makes a third longer.
 const MAX_BODY: usize = 512 * 1024;
 
@@ -32,11 +35,12 @@ async fn serve(
 ) -> Response {
     let counts = state.rooms.counts.clone();
     let known = match service.as_str() {
-        "livekit.RoomService" => room_service::METHODS.iter().find(|known| **known == method),
+        ROOM_SERVICE => room_service::METHODS.iter().find(|known| **known == method),
+        MODERATION => moderation::METHODS.iter().find(|known| **known == method),
         _ => None,
     };
     let answered = match known {
-        Some(method) => carry_out(state, method, request).await,
+        Some(method) => carry_out(state, &service, method, request).await,
         None => Err(Failure::bad_route(format!("there is no method {method} of {service}"))),
     };
     let known = known.copied().unwrap_or("unknown");
@@ -47,9 +51,12 @@ async fn serve(
     })
 }
 
-async fn carry_out(state: State, method: &str, request: Request) -> Result<Response, Failure> {
+async fn carry_out(state: State, service: &str, method: &str, request: Request) -> Result<Response, Failure> {
     let call = Call::read(state, request).await?;
-    room_service::carry_out(method, call).await
+    match service {
+        MODERATION => moderation::carry_out(method, call).await,
+        _ => room_service::carry_out(method, call).await,
+    }
 }
 
 /// The token comes in a header that a page must know to set, never in a cookie: a page of any site may ask.
