@@ -100,7 +100,15 @@ fn the_floor_is_told_first_by_the_worker_of_who_has_it() {
     let mut meeting = Meeting::new(&[0, 0, 1, 1]);
     meeting.talk(SECOND, &[2]);
     // Louder, but it is only a shout.
-    meeting.sounds(FRAME * 8, |who| Some(if who == 2 { 35 } else if who == 0 { 5 } else { NOISE }));
+    meeting.sounds(FRAME * 8, |who| {
+        Some(if who == 2 {
+            35
+        } else if who == 0 {
+            5
+        } else {
+            NOISE
+        })
+    });
     meeting.talk(SECOND, &[2]);
     let told: Vec<(Vec<usize>, Option<usize>)> = meeting
         .events()

@@ -143,7 +143,8 @@ impl Speakers {
     pub fn poll(&mut self, now: Instant) -> Option<Heard> {
         self.next.filter(|at| *at <= now)?;
         self.scores.clear();
-        let lately = |voice: &Voice| voice.activity.active_at().is_some_and(|at| now.saturating_duration_since(at) < LATELY);
+        let lately =
+            |voice: &Voice| voice.activity.active_at().is_some_and(|at| now.saturating_duration_since(at) < LATELY);
         let active = self.voices.iter().filter(|(_, voice)| lately(voice));
         self.scores.extend(active.map(|(track, voice)| (*track, voice.activity.scores(now))));
         let changed = self.dominant.decide(&self.scores);

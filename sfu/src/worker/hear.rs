@@ -42,7 +42,8 @@ impl Gate {
                 self.closed_from = None;
                 self.closed = self.closed.wrapping_add(1);
                 let first = media.index.saturating_sub(PRE_ROLL).max(from);
-                let before = (first..media.index).filter_map(cached).filter(|before| before.epoch == media.epoch).cloned();
+                let before =
+                    (first..media.index).filter_map(cached).filter(|before| before.epoch == media.epoch).cloned();
                 let mut passing: Passing = before.collect();
                 passing.push(media);
                 passing.iter_mut().for_each(|media| media.epoch = media.epoch.wrapping_add(self.closed));

@@ -64,7 +64,8 @@ impl Room {
     }
     /// Makes the one who has the floor the loudest, if it is heard at all.
     fn put_first(&self, speakers: &mut BTreeMap<SessionKey, f32>) {
-        let holder = self.floor.and_then(|track| self.publications.get(&track)).map(|publication| publication.publisher);
+        let holder =
+            self.floor.and_then(|track| self.publications.get(&track)).map(|publication| publication.publisher);
         let Some(holder) = holder.filter(|holder| speakers.contains_key(holder)) else { return };
         let loudest = speakers.values().copied().fold(0.0, f32::max);
         for (key, level) in speakers {

@@ -147,7 +147,8 @@ fn who_has_the_floor_comes_first_whoever_is_louder() {
         let who = |sid: &str| sessions.values().find(|s| s.info.sid == sid).unwrap().info.identity.clone();
         told.iter().flat_map(|told| &told.speakers).map(|s| (who(&s.sid), s.level)).collect::<Vec<_>>()
     };
-    let named = |levels: &[(&str, f32)]| levels.iter().map(|(who, level)| (who.to_string(), *level)).collect::<Vec<_>>();
+    let named =
+        |levels: &[(&str, f32)]| levels.iter().map(|(who, level)| (who.to_string(), *level)).collect::<Vec<_>>();
     assert_eq!(say(0, 0.2, true), named(&[("ana", 0.2)]));
     assert_eq!(say(1, 0.5, false), named(&[("ana", 0.5), ("ben", 0.5 * 0.99)]), "a louder cough");
     assert_eq!(say(1, 0.1, true), named(&[("ben", 0.2), ("ana", 0.2 * 0.99)]), "a softer voice");
