@@ -239,9 +239,10 @@ impl Worker {
         }
     }
 
-    /// Lets so many of a room be heard at once, the loudest; 0: all. Rooms that are here already keep what they have.
+    /// Lets so many of a room be heard at once, the loudest; 0: all.
     pub fn set_audible(&mut self, audible: usize) {
         self.audible = audible;
+        self.rooms.values_mut().for_each(|room| room.speakers.set_audible(audible));
     }
 
     /// Its name.
