@@ -14,6 +14,8 @@ pub struct Counts {
     websockets: AtomicU64,
     websockets_opened: AtomicU64,
     joins: [AtomicU64; Dialect::ALL.len()],
+    fell_behind: AtomicU64,
+    cut_off: AtomicU64,
     /// Only reasons that occurred.
     refused: Mutex<BTreeMap<&'static str, u64>>,
 }
@@ -31,6 +33,10 @@ pub struct Snapshot {
     pub websockets_opened: u64,
     /// Participants ever let in, by protocol.
     pub joins: Vec<(&'static str, u64)>,
+    /// How often a client read more slowly than its room changed, and was given the room as it is later.
+    pub fell_behind: u64,
+    /// Clients ever cut off because they didn't read what concerned them alone.
+    pub cut_off: u64,
     /// Requests ever refused, by reason. Reasons that never occurred are left out.
     pub refused: Vec<(&'static str, u64)>,
 }
@@ -46,6 +52,8 @@ impl Counts {
             websockets: read(&self.websockets),
             websockets_opened: read(&self.websockets_opened),
             joins: joins.collect(),
+            fell_behind: read(&self.fell_behind),
+            cut_off: read(&self.cut_off),
             refused: self.reasons().iter().map(|(reason, count)| (*reason, *count)).collect(),
         }
     }
@@ -60,6 +68,14 @@ impl Counts {
         if let Some(count) = index.and_then(|index| self.joins.get(index)) {
             count.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    pub(crate) fn fell_behind(&self) {
+        self.fell_behind.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn cut_off(&self) {
+        self.cut_off.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn refused(&self, refusal: &Refusal) {

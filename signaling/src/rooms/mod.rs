@@ -1,13 +1,17 @@
 //! All rooms of the process as one state machine: clients' requests and media events in, effects out. The actor owns it.
 
 pub mod actor;
+mod catch_up;
 pub mod data;
 mod dynacast;
 pub mod effect;
 pub mod http;
 pub mod ids;
+mod lately;
+pub mod outbox;
+mod pages;
 mod permission;
-mod placement;
+pub mod placement;
 mod requests;
 pub mod room;
 mod roster;
@@ -19,10 +23,11 @@ mod tests;
 use crate::Settings;
 use crate::counts::Counts;
 use crate::error::Refusal;
-use crate::session::{Context, Join, Request, Session, SessionKey};
+use crate::session::{Context, Join, Request, Session, SessionKey, Subscribers};
 use effect::{Closing, ConnId, Effect, Notice};
 use ids::Ids;
 use livekit_protocol as proto;
+use placement::Loads;
 use proto::DisconnectReason;
 use proto::leave_request::Action;
 use proto::participant_info::State;
@@ -47,6 +52,8 @@ pub struct Rooms {
     /// Sessions over plain HTTP by their URL's last part.
     resources: HashMap<String, (RoomId, SessionKey)>,
     workers: usize,
+    subscribers: Subscribers,
+    loads: Loads,
     out: Vec<Effect>,
     /// What is counted.
     pub counts: Arc<Counts>,
@@ -64,6 +71,8 @@ impl Rooms {
             transports: HashMap::new(),
             resources: HashMap::new(),
             workers,
+            subscribers: Subscribers::default(),
+            loads: Loads::new(workers),
             out: Vec::new(),
             counts: Arc::default(),
             closing: false,
@@ -156,7 +165,7 @@ impl Rooms {
     fn resume(&mut self, now: Instant, conn: ConnId, name: &str, identity: &str, sid: &str) {
         let found = self.names.get(name).copied().and_then(|id| {
             let room = self.rooms.get(&id)?;
-            let session = room.sessions.values().find(|s| s.info.sid == sid && s.info.identity == identity)?;
+            let session = room.sessions.get(&room.by_identity(identity)?).filter(|s| s.info.sid == sid)?;
             Some((id, session.key))
         });
         let Some((id, key)) = found else {
@@ -213,7 +222,15 @@ impl Rooms {
 
     fn within<R>(&mut self, id: RoomId, now: Instant, f: impl FnOnce(&mut Room, &mut Context<'_>) -> R) -> Option<R> {
         let room = self.rooms.get_mut(&id)?;
-        let mut cx = Context { settings: &self.settings, ids: &mut self.ids, out: &mut self.out, room: id, now };
+        let mut cx = Context {
+            settings: &self.settings,
+            ids: &mut self.ids,
+            out: &mut self.out,
+            subscribers: &mut self.subscribers,
+            loads: &mut self.loads,
+            room: id,
+            now,
+        };
         let result = f(room, &mut cx);
         for gone in room.gone.drain(..) {
             for transport in gone.transports {
@@ -222,7 +239,10 @@ impl Rooms {
             if let Some(resource) = gone.resource {
                 self.resources.remove(&resource);
             }
-            self.conns.retain(|_, (_, key)| *key != gone.key);
+            // A WebSocket that a resume replaced says itself when it ends.
+            if let Some(conn) = gone.conn {
+                self.conns.remove(&conn);
+            }
         }
         Some(result)
     }
@@ -316,6 +336,8 @@ impl Rooms {
         self.conns.clear();
         self.transports.clear();
         self.resources.clear();
+        self.subscribers = Subscribers::default();
+        self.loads = Loads::new(self.workers);
     }
 
     /// Rooms and participants now, for the log.

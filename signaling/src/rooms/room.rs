@@ -1,7 +1,9 @@
 //! One room: its sessions, its tracks, and what each hears of the others.
 
 use super::effect::{Closing, Effect, Notice};
-use super::roster::{self, Roster};
+use super::lately::Lately;
+use super::pages::Pages;
+use super::roster::Roster;
 use crate::negotiate::sdp::SdpError;
 use crate::session::{Change, Context, Dialect, Join, Publications, Request, Session, SessionKey};
 use livekit_protocol as proto;
@@ -10,15 +12,18 @@ use proto::leave_request::Action;
 use proto::participant_info::State;
 use ramai_sfu::api::{Command, Speaker};
 use ramai_sfu::id::{TrackId, TransportId, WorkerId};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
 /// Trust a client that closed its WebSocket in an orderly way to come back within so long, or it left.
 const RETURN_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// What was sent so long before a line was found to be cut may not have arrived: the longest silence that a client is allowed.
+const ON_THE_WAY: Duration = Duration::from_secs(15);
+
 /// A session that is gone, for the maps above the room.
 pub struct Gone {
-    pub key: SessionKey,
+    pub conn: Option<super::effect::ConnId>,
     pub transports: Vec<TransportId>,
     pub resource: Option<String>,
 }
@@ -29,6 +34,8 @@ pub struct Room {
     pub name: String,
     pub created_ms: i64,
     pub sessions: BTreeMap<SessionKey, Session>,
+    /// Who has which identity.
+    pub(super) identities: HashMap<String, SessionKey>,
     pub publications: Publications,
     pub gone: Vec<Gone>,
     pub empty_since: Option<Instant>,
@@ -36,6 +43,9 @@ pub struct Room {
     pub(super) heard: BTreeMap<WorkerId, Vec<Speaker>>,
     pub(super) speaking: BTreeMap<SessionKey, f32>,
     pub(super) roster: Roster,
+    /// Those who were told to others.
+    pub(super) pages: Pages,
+    pub(super) lately: Lately,
 }
 
 impl Room {
@@ -45,18 +55,21 @@ impl Room {
             name,
             created_ms,
             sessions: BTreeMap::new(),
-            publications: Publications::new(),
+            identities: HashMap::new(),
+            publications: Publications::default(),
             gone: Vec::new(),
             empty_since: None,
             heard: BTreeMap::new(),
             speaking: BTreeMap::new(),
             roster: Roster::default(),
+            pages: Pages::default(),
+            lately: Lately::default(),
         }
     }
 
     /// The session of an identity.
     pub fn by_identity(&self, identity: &str) -> Option<SessionKey> {
-        self.sessions.values().find(|s| s.info.identity == identity).map(|s| s.key)
+        self.identities.get(identity).copied()
     }
 
     /// The room as clients are told of it.
@@ -69,7 +82,7 @@ impl Room {
             creation_time: self.created_ms / 1000,
             creation_time_ms: self.created_ms,
             enabled_codecs: crate::adapter::livekit::encode::enabled_codecs(),
-            num_participants: self.sessions.values().filter(|s| !s.grants.hidden).count() as u32,
+            num_participants: self.pages.len() as u32,
             ..Default::default()
         }
     }
@@ -78,6 +91,8 @@ impl Room {
     pub(super) fn enter(&mut self, session: Session, cx: &mut Context<'_>) {
         self.tell_before(&session.info.identity, cx);
         self.empty_since = None;
+        cx.loads.add(cx.room, session.worker);
+        self.identities.insert(session.info.identity.clone(), session.key);
         self.sessions.insert(session.key, session);
     }
 
@@ -85,8 +100,11 @@ impl Room {
     pub fn join(&mut self, session: Session, join: &Join, cx: &mut Context<'_>) {
         let key = session.key;
         self.enter(session, cx);
+        // The first page goes with the first message, for clients that look who is there when they are in.
+        let others = self.pages.first().filter_map(|other| Some(self.participant(self.sessions.get(&other)?)));
+        let others = others.collect();
+        let more = self.pages(1);
         let Some(session) = self.sessions.get(&key) else { return };
-        let (others, more) = roster::split(self.everybody_but(key));
         let response = crate::adapter::livekit::encode::join_response(
             self.info(cx.settings),
             self.participant(session),
@@ -95,9 +113,7 @@ impl Room {
             cx.settings,
         );
         session.notify(Notice::Join(response), cx);
-        for update in more {
-            session.notify(update, cx);
-        }
+        cx.out.extend(session.conn.map(|conn| Effect::Frames(conn, more)));
         self.announce(key, false, cx);
         for track in join.add_tracks.iter().cloned() {
             self.handle(key, Request::AddTrack(track), cx);
@@ -120,14 +136,11 @@ impl Room {
         session.ends_at = None;
         let reconnect = crate::adapter::livekit::encode::reconnect_response(session.last_sequence, cx.settings);
         session.notify(Notice::Reconnect(reconnect), cx);
-        let room = self.info(cx.settings);
-        let mut participants = self.everybody_but(key);
-        let Some(session) = self.sessions.get(&key) else { return };
-        participants.push(self.participant(session));
-        for update in roster::in_messages(participants) {
-            session.notify(update, cx);
+        // What was on its way when the line was cut may be lost, too.
+        let since = session.behind.take().and_then(|since| since.checked_sub(ON_THE_WAY)).unwrap_or(cx.now);
+        if !self.catch_up(key, since, cx) {
+            return;
         }
-        session.notify(Notice::RoomUpdate(proto::RoomUpdate { room: Some(room) }), cx);
         self.with(key, cx, |session, publications, cx| session.restart_downstream(publications, cx));
     }
 
@@ -204,7 +217,7 @@ impl Room {
                     published.push(publication.track);
                     let mut publication = publication;
                     publication.allowed = self.allowed(key, &publication.info.sid);
-                    self.publications.insert(publication.track, *publication);
+                    self.publications.insert(*publication);
                     announce = true;
                 }
                 Change::Ended(track) => {
@@ -226,10 +239,11 @@ impl Room {
 
     /// A track is gone: for its subscribers, then for the media plane.
     fn unpublish(&mut self, track: TrackId, cx: &mut Context<'_>) {
-        let Some(publication) = self.publications.remove(&track) else { return };
+        let Some(publication) = self.publications.remove(track) else { return };
         tracing::info!(room = self.name, track = publication.info.sid, "track unpublished");
         let Room { sessions, publications, .. } = self;
-        for session in sessions.values_mut().filter(|s| s.subscriptions.contains_key(&track)) {
+        for key in cx.subscribers.of(track) {
+            let Some(session) = sessions.get_mut(&key) else { continue };
             session.unsubscribe(track, cx);
             session.negotiate(publications, cx);
         }
@@ -253,7 +267,7 @@ impl Room {
         if let Some(action) = action {
             session.notify(crate::adapter::livekit::encode::leave(reason, action), cx);
         }
-        let tracks: Vec<TrackId> = self.publications.values().filter(|p| p.publisher == key).map(|p| p.track).collect();
+        let tracks: Vec<TrackId> = self.publications.of(key).map(|p| p.track).collect();
         for track in tracks {
             self.unpublish(track, cx);
         }
@@ -263,11 +277,16 @@ impl Room {
             cx.out.push(Effect::Close(conn));
         }
         for track in session.subscriptions.keys() {
+            cx.subscribers.remove(*track, key);
             self.tell_wanted(*track, cx);
+        }
+        cx.loads.remove(cx.room, session.worker, 1 + session.subscriptions.len());
+        if self.identities.get(&identity) == Some(&key) {
+            self.identities.remove(&identity);
         }
         self.speaking.remove(&key);
         let resource = session.resource.take();
-        self.gone.push(Gone { key, transports: session.transports().collect(), resource });
+        self.gone.push(Gone { conn: session.conn, transports: session.transports().collect(), resource });
         if !session.grants.hidden {
             self.announce_departure(key, session.info, reason, cx);
         }
@@ -292,6 +311,7 @@ impl Room {
             self.remove(key, DisconnectReason::SignalClose, None, cx);
         } else {
             session.ends_at = Some(cx.now + wait);
+            session.behind = session.behind.or(Some(cx.now));
         }
     }
 
@@ -320,6 +340,7 @@ impl Room {
             self.remove(key, DisconnectReason::SignalClose, None, cx);
         }
         self.tell(cx);
+        self.lately.prune(cx.now);
         let Room { sessions, publications, .. } = self;
         for session in sessions.values_mut() {
             session.tick(publications, cx);

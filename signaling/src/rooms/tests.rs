@@ -61,6 +61,11 @@ impl World {
                         self.heard.entry(conn).or_default().push((*notice).clone());
                     }
                 }
+                Effect::Frames(conn, frames) => {
+                    let notices =
+                        frames.into_iter().map(|f| proto::SignalResponse::decode(f).unwrap().message.unwrap());
+                    self.heard.entry(conn).or_default().extend(notices);
+                }
                 Effect::Close(conn) => self.closed.push(conn),
                 Effect::Attach(worker, command) => {
                     self.routed.extend(self.places.attach(worker, command.clone()));
@@ -182,6 +187,7 @@ macro_rules! find {
 mod http;
 mod placement;
 mod roster;
+mod slow;
 
 fn sids(info: &proto::ParticipantInfo) -> Vec<String> {
     info.tracks.iter().map(|t| t.sid.clone()).collect()
