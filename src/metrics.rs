@@ -59,5 +59,11 @@ impl Metrics {
         for (reason, count) in now.refused {
             text.sample("ramai_refused_total", format_args!("reason=\"{reason}\""), count as f64);
         }
+        let help = "Orders to rooms over the server API, by method and outcome.";
+        text.family("ramai_orders_total", Kind::Counter, help);
+        for (method, outcome, count) in now.orders {
+            let labels = format_args!("method=\"{method}\",outcome=\"{outcome}\"");
+            text.sample("ramai_orders_total", labels, count as f64);
+        }
     }
 }

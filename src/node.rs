@@ -67,6 +67,7 @@ async fn serve(config: &Config) -> Result<(), NodeError> {
         demo_tokens: config.demo_tokens,
         max_participants: config.max_participants as usize,
         worker_streams: config.worker_streams as usize,
+        remote_unmute: config.remote_unmute,
         ..Settings::new(keys, candidates, identity.fingerprint())
     };
     let signaling = ramai_signaling::start(settings, link, assets(config.demo));

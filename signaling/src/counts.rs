@@ -18,6 +18,8 @@ pub struct Counts {
     cut_off: AtomicU64,
     /// Only reasons that occurred.
     refused: Mutex<BTreeMap<&'static str, u64>>,
+    /// Only methods and outcomes that occurred.
+    orders: Mutex<BTreeMap<(&'static str, &'static str), u64>>,
 }
 
 /// The counts at one moment.
@@ -39,6 +41,8 @@ pub struct Snapshot {
     pub cut_off: u64,
     /// Requests ever refused, by reason. Reasons that never occurred are left out.
     pub refused: Vec<(&'static str, u64)>,
+    /// Orders to rooms, by method and outcome: `ok`, or why not. What never occurred is left out.
+    pub orders: Vec<(&'static str, &'static str, u64)>,
 }
 
 impl Counts {
@@ -54,6 +58,7 @@ impl Counts {
             joins: joins.collect(),
             fell_behind: read(&self.fell_behind),
             cut_off: read(&self.cut_off),
+            orders: lock(&self.orders).iter().map(|((method, outcome), count)| (*method, *outcome, *count)).collect(),
             refused: self.reasons().iter().map(|(reason, count)| (*reason, *count)).collect(),
         }
     }
@@ -82,9 +87,17 @@ impl Counts {
         *self.reasons().entry(refusal.reason()).or_default() += 1;
     }
 
-    fn reasons(&self) -> MutexGuard<'_, BTreeMap<&'static str, u64>> {
-        self.refused.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn ordered(&self, method: &'static str, outcome: &'static str) {
+        *lock(&self.orders).entry((method, outcome)).or_default() += 1;
     }
+
+    fn reasons(&self) -> MutexGuard<'_, BTreeMap<&'static str, u64>> {
+        lock(&self.refused)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// One WebSocket, counted as open while this lives.

@@ -61,6 +61,9 @@ pub enum Refusal {
     /// The room has as many participants as it may.
     #[error("the room is full")]
     RoomFull,
+    /// A host sent this participant away after the token was made.
+    #[error("you were removed from this room")]
+    Removed,
     /// The request itself is malformed; with the reason.
     #[error("bad request: {0}")]
     BadRequest(&'static str),
@@ -84,6 +87,7 @@ impl Refusal {
             Refusal::NoJoinGrant
             | Refusal::WrongRoom
             | Refusal::RoomFull
+            | Refusal::Removed
             | Refusal::NotGranted(_)
             | Refusal::NotYours => StatusCode::FORBIDDEN,
             Refusal::NoSession | Refusal::NothingToWatch(_) => StatusCode::NOT_FOUND,
@@ -117,6 +121,7 @@ impl Refusal {
             Refusal::Sdp(_) => "bad_sdp",
             Refusal::UnusableOffer(_) => "unusable_offer",
             Refusal::RoomFull => "room_full",
+            Refusal::Removed => "removed",
             Refusal::BadRequest(_) => "bad_request",
             Refusal::ShuttingDown => "shutting_down",
         }

@@ -27,13 +27,17 @@ const TICK: Duration = Duration::from_millis(250);
 /// How long shutdown waits for sockets to close.
 const FAREWELL: Duration = Duration::from_secs(2);
 
+/// Something to do with the rooms; what it gives back says that it is done.
+type Turn = Box<dyn FnOnce(&mut Rooms, Instant, i64) -> Box<dyn FnOnce() + Send> + Send>;
+
 enum Inbox {
     Join(ConnId, Box<Join>, Outbox),
     Request(ConnId, Box<Request>),
     Closed(ConnId, Closing),
-    Check(String, String, oneshot::Sender<Result<(), Refusal>>),
+    Check(Box<Claims>, oneshot::Sender<Result<(), Refusal>>),
     Open(Box<HttpJoin>, oneshot::Sender<Result<HttpSession, Refusal>>),
     End(Dialect, String, Box<Claims>, oneshot::Sender<Result<(), Refusal>>),
+    Turn(Turn),
     Shutdown(oneshot::Sender<()>),
 }
 
@@ -48,8 +52,23 @@ pub struct Handle {
 
 impl Handle {
     /// Whether a join would be let in now.
-    pub async fn check(&self, room: &str, identity: &str) -> Result<(), Refusal> {
-        self.ask(|reply| Inbox::Check(room.to_owned(), identity.to_owned(), reply)).await
+    pub async fn check(&self, claims: &Claims) -> Result<(), Refusal> {
+        self.ask(|reply| Inbox::Check(Box::new(claims.clone()), reply)).await
+    }
+
+    /// Does something with the rooms in its turn, at a given time that is told also as milliseconds since the epoch. What follows from
+    /// it is done when this ends; `None` when the task is gone.
+    pub async fn turn<T: Send + 'static>(
+        &self,
+        act: impl FnOnce(&mut Rooms, Instant, i64) -> T + Send + 'static,
+    ) -> Option<T> {
+        let (reply, answer) = oneshot::channel();
+        let turn: Turn = Box::new(move |rooms, now, wall_ms| {
+            let result = act(rooms, now, wall_ms);
+            Box::new(move || drop(reply.send(result)))
+        });
+        self.inbox.send(Inbox::Turn(turn)).await.ok()?;
+        answer.await.ok()
     }
 
     /// Opens a session over plain HTTP.
@@ -179,8 +198,13 @@ impl Actor {
                 self.outboxes.remove(&conn);
                 self.rooms.handle_closed(now, conn, how);
             }
-            Inbox::Check(room, identity, reply) => {
-                let _ = reply.send(self.rooms.check(&room, &identity));
+            Inbox::Check(claims, reply) => {
+                let _ = reply.send(self.rooms.check(&claims));
+            }
+            Inbox::Turn(turn) => {
+                let done = turn(&mut self.rooms, now, wall_ms());
+                self.perform();
+                done();
             }
             Inbox::Shutdown(done) => {
                 let (rooms, participants) = self.rooms.count();

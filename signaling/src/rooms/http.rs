@@ -41,7 +41,7 @@ impl Rooms {
     pub fn open(&mut self, now: Instant, wall_ms: i64, wish: HttpJoin) -> Result<HttpSession, Refusal> {
         let HttpJoin { join, offer, watch } = wish;
         let name = &join.claims.video.room;
-        self.check(name, &join.claims.sub)?;
+        self.check(&join.claims)?;
         let watched = match (join.dialect, self.names.get(name).and_then(|id| self.rooms.get(id))) {
             (Dialect::Whep, Some(room)) => room.watchable(&join.claims.sub, &watch, &offer)?,
             (Dialect::Whep, None) => return Err(nobody()),

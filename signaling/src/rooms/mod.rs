@@ -2,25 +2,31 @@
 
 pub mod actor;
 mod catch_up;
+pub mod control;
 pub mod data;
+mod departure;
 mod dynacast;
 pub mod effect;
 pub mod http;
 pub mod ids;
 mod lately;
+mod options;
 pub mod outbox;
 mod pages;
 mod permission;
 pub mod placement;
 mod requests;
+mod revoked;
 pub mod room;
 mod roster;
 mod speakers;
 mod streams;
 #[cfg(test)]
 mod tests;
+mod tracks;
 
 use crate::Settings;
+use crate::auth::Claims;
 use crate::counts::Counts;
 use crate::error::Refusal;
 use crate::session::{Context, Join, Request, Session, SessionKey, Subscribers};
@@ -84,8 +90,9 @@ impl Rooms {
         std::mem::take(&mut self.out)
     }
 
-    /// Whether `identity` would be let into the room of that name now. Resuming and taking over need no free place.
-    pub fn check(&self, name: &str, identity: &str) -> Result<(), Refusal> {
+    /// Whether whoever has this checked token would be let into its room now. Resuming and taking over need no free place.
+    pub fn check(&self, claims: &Claims) -> Result<(), Refusal> {
+        let (name, identity) = (&claims.video.room, &claims.sub);
         if self.closing || self.workers == 0 {
             return Err(Refusal::ShuttingDown);
         }
@@ -93,7 +100,10 @@ impl Rooms {
             return Err(Refusal::BadRequest("the room's name or the identity is too long"));
         }
         let Some(room) = self.names.get(name).and_then(|id| self.rooms.get(id)) else { return Ok(()) };
-        let limit = self.settings.max_participants;
+        if room.revoked(identity, claims.nbf) {
+            return Err(Refusal::Removed);
+        }
+        let limit = room.limit(&self.settings);
         if limit > 0 && room.sessions.len() >= limit && room.by_identity(identity).is_none() {
             return Err(Refusal::RoomFull);
         }
@@ -103,7 +113,7 @@ impl Rooms {
     /// A WebSocket wants to join or resume. `wall_ms` is the time since the epoch.
     pub fn join(&mut self, now: Instant, wall_ms: i64, conn: ConnId, join: &Join) {
         let claims = &join.claims;
-        if let Err(refusal) = self.check(&claims.video.room, &claims.sub) {
+        if let Err(refusal) = self.check(claims) {
             self.counts.refused(&refusal);
             tracing::info!(room = claims.video.room, participant = claims.sub, reason = %refusal, "join refused");
             let reason = match refusal {
@@ -303,10 +313,9 @@ impl Rooms {
         for id in ids {
             self.within(id, now, |room, cx| room.tick(cx));
         }
-        let timeout = self.settings.empty_timeout;
-        let names = &mut self.names;
+        let (names, settings) = (&mut self.names, &self.settings);
         self.rooms.retain(|_, room| {
-            let keep = room.empty_since.is_none_or(|since| now.duration_since(since) < timeout);
+            let keep = !room.expired(settings, now);
             if !keep {
                 tracing::info!(room = room.name, "room closed");
                 names.remove(&room.name);

@@ -1,5 +1,6 @@
 //! A client's requests that need no negotiation of their own: mute, subscriptions, settings, metadata, leaving.
 
+use super::MAX_NAME;
 use super::effect::{Effect, Notice};
 use super::room::Room;
 use crate::session::quality::View;
@@ -9,13 +10,11 @@ use proto::DisconnectReason;
 use proto::leave_request::Action;
 use proto::request_response::{Reason, Request as About};
 use proto::simulate_scenario::Scenario;
-use ramai_sfu::api::Command;
 use ramai_sfu::id::TrackId;
 use std::collections::BTreeSet;
 
-/// Longest own metadata, all attributes together, and name, in bytes.
+/// Longest own metadata, and all attributes together, in bytes.
 const MAX_METADATA: usize = 64 * 1024;
-const MAX_NAME: usize = 256;
 
 impl Room {
     pub(super) fn handle_other(&mut self, key: SessionKey, request: Request, cx: &mut Context<'_>) {
@@ -71,25 +70,18 @@ impl Room {
     }
 
     fn mute(&mut self, key: SessionKey, mute: &proto::MuteTrackRequest, cx: &mut Context<'_>) {
-        let mine = self.publications.own_mut(key, &mute.sid);
-        match mine {
-            Some(publication) if publication.info.muted != mute.muted => {
-                publication.info.muted = mute.muted;
-                cx.command(Command::MuteTrack { track: publication.track, muted: mute.muted });
-                self.announce(key, true, cx);
-            }
-            Some(_) => {}
-            None => {
-                let known = self.sessions.get_mut(&key).is_some_and(|s| s.mute_pending(&mute.sid, mute.muted));
-                if !known {
-                    let about = Some(About::Mute(mute.clone()));
-                    self.refuse(key, 0, Reason::NotFound, "there is no such track", about, cx);
-                }
-            }
+        if self.set_muted(key, &mute.sid, mute.muted, cx).is_none() {
+            let about = Some(About::Mute(mute.clone()));
+            self.refuse(key, 0, Reason::NotFound, "there is no such track", about, cx);
         }
     }
 
-    fn update_subscription(&mut self, key: SessionKey, update: &proto::UpdateSubscription, cx: &mut Context<'_>) {
+    pub(super) fn update_subscription(
+        &mut self,
+        key: SessionKey,
+        update: &proto::UpdateSubscription,
+        cx: &mut Context<'_>,
+    ) {
         let Room { sessions, publications, .. } = self;
         let Some(session) = sessions.get_mut(&key) else { return };
         if update.subscribe && !session.grants.subscribe() {

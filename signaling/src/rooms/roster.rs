@@ -75,6 +75,18 @@ impl Room {
         self.tell_if_due(cx);
     }
 
+    /// A participant stays, but the others shall take it for gone.
+    pub(super) fn announce_hiding(&mut self, key: SessionKey, cx: &mut Context<'_>) {
+        // Alone in its message, which then doesn't go to itself.
+        self.tell(cx);
+        let Some(session) = self.sessions.get_mut(&key) else { return };
+        session.info.version += 1;
+        let mut info = session.info.clone();
+        info.set_state(State::Disconnected);
+        self.roster.changed.insert(key, Change::Gone(Box::new(info)));
+        self.tell(cx);
+    }
+
     /// Tracks came in, and their publisher will be announced.
     pub(super) fn note_published(&mut self, tracks: Vec<TrackId>) {
         self.roster.published.extend(tracks);
@@ -151,6 +163,11 @@ impl Room {
         });
         self.pages = pages;
         frames
+    }
+
+    /// All, whether others may see them or not.
+    pub(super) fn everybody(&self) -> Vec<ParticipantInfo> {
+        self.sessions.values().map(|session| self.participant(session)).collect()
     }
 }
 

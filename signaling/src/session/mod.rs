@@ -191,7 +191,8 @@ pub struct Session {
     /// Whom this client lets subscribe to its tracks; everybody, if it never said.
     pub permission: Option<proto::SubscriptionPermission>,
     pub data_budget: crate::rooms::data::Budget,
-    pending: Vec<Pending>,
+    /// Tracks that are announced and have no media section yet.
+    pub pending: Vec<Pending>,
     asked: Option<Asked>,
     sync_streams: bool,
 }

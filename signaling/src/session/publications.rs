@@ -60,6 +60,11 @@ impl Publications {
         self.by_publisher.get(&publisher).into_iter().flatten().filter_map(|track| self.tracks.get(track))
     }
 
+    /// All who publish anything.
+    pub fn publishers(&self) -> impl Iterator<Item = SessionKey> {
+        self.by_publisher.keys().copied()
+    }
+
     /// All, oldest first.
     pub fn values(&self) -> impl Iterator<Item = &Publication> {
         self.tracks.values()

@@ -2,6 +2,7 @@
 
 use super::publication::{Pending, Publication};
 use super::{Change, Context, Dialect, Publications, Session, same_extensions};
+use crate::adapter::livekit::encode::source_name;
 use crate::negotiate::answer::{Send, Use};
 use crate::negotiate::codecs;
 use crate::negotiate::sdp::{Description, Media, SdpError};
@@ -54,18 +55,10 @@ impl Session {
         request: &proto::AddTrackRequest,
         publications: &Publications,
     ) -> Result<(), (Reason, &'static str)> {
-        use proto::TrackSource as S;
         if !self.grants.publish() {
             return Err((Reason::NotAllowed, "the token does not allow to publish"));
         }
-        let source = match request.source() {
-            S::Camera => "camera",
-            S::Microphone => "microphone",
-            S::ScreenShare => "screen_share",
-            S::ScreenShareAudio => "screen_share_audio",
-            S::Unknown => "unknown",
-        };
-        if !self.grants.publish_source(source) {
+        if !self.grants.publish_source(source_name(request.source())) {
             return Err((Reason::NotAllowed, "the token does not allow to publish this source"));
         }
         if !matches!(request.r#type(), proto::TrackType::Audio | proto::TrackType::Video) {
@@ -84,15 +77,11 @@ impl Session {
         Ok(())
     }
 
-    /// An announced or published track of ours is muted or not. True if there is such a track.
-    pub fn mute_pending(&mut self, sid: &str, muted: bool) -> bool {
-        match self.pending.iter_mut().find(|p| p.info.sid == sid) {
-            Some(pending) => {
-                pending.info.muted = muted;
-                true
-            }
-            None => false,
-        }
+    /// An announced track is muted or not. The track, if there is one.
+    pub fn mute_pending(&mut self, sid: &str, muted: bool) -> Option<proto::TrackInfo> {
+        let pending = self.pending.iter_mut().find(|p| p.info.sid == sid)?;
+        pending.info.muted = muted;
+        Some(pending.info.clone())
     }
 
     /// The client's offer: slots, tracks and subscriptions follow it, and it is answered.

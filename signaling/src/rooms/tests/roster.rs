@@ -124,7 +124,7 @@ fn newcomers_of_a_large_room_are_given_the_same_bytes() {
     for size in [200, 2000] {
         let mut world = World::new();
         for n in 0..size {
-            world.connect(wish(&format!("p{n}"), Dialect::Single));
+            world.slip_in(&format!("p{n}"));
         }
         let (ana, ben) = (pages_for(&mut world, "ana"), pages_for(&mut world, "ben"));
         let anew = ben.iter().filter(|page| !ana.iter().any(|known| known.as_ptr() == page.as_ptr())).count();

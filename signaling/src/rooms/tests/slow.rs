@@ -118,9 +118,9 @@ fn who_missed_more_than_is_remembered_begins_anew() {
     let (_ana, ben) = (world.join("ana", CHROMIUM_JOIN), world.join("ben", CHROMIUM_JOIN));
     world.up(ben);
     for n in 0..5000 {
-        let conn = world.connect(wish(&format!("p{n}"), Dialect::Single));
+        let conn = world.slip_in(&format!("p{n}"));
         world.rooms.handle_closed(world.now, conn, Closing::GoingAway);
-        world.settle();
+        world.rooms.take_effects();
     }
     let heard = back_after(&mut world, "ben", ben, Duration::from_secs(1));
     assert_eq!(find!(heard, Leave)[0].action(), Action::Reconnect);
