@@ -1,6 +1,7 @@
 //! All rooms of the process as one state machine: clients' requests and media events in, effects out. The actor owns it.
 
 pub mod actor;
+mod catch_up;
 pub mod control;
 pub mod data;
 mod departure;
@@ -8,9 +9,12 @@ mod dynacast;
 pub mod effect;
 pub mod http;
 pub mod ids;
+mod lately;
 mod options;
+pub mod outbox;
+mod pages;
 mod permission;
-mod placement;
+pub mod placement;
 mod requests;
 mod revoked;
 pub mod room;
@@ -25,10 +29,11 @@ use crate::Settings;
 use crate::auth::Claims;
 use crate::counts::Counts;
 use crate::error::Refusal;
-use crate::session::{Context, Join, Request, Session, SessionKey};
+use crate::session::{Context, Join, Request, Session, SessionKey, Subscribers};
 use effect::{Closing, ConnId, Effect, Notice};
 use ids::Ids;
 use livekit_protocol as proto;
+use placement::Loads;
 use proto::DisconnectReason;
 use proto::leave_request::Action;
 use proto::participant_info::State;
@@ -53,6 +58,8 @@ pub struct Rooms {
     /// Sessions over plain HTTP by their URL's last part.
     resources: HashMap<String, (RoomId, SessionKey)>,
     workers: usize,
+    subscribers: Subscribers,
+    loads: Loads,
     out: Vec<Effect>,
     /// What is counted.
     pub counts: Arc<Counts>,
@@ -70,6 +77,8 @@ impl Rooms {
             transports: HashMap::new(),
             resources: HashMap::new(),
             workers,
+            subscribers: Subscribers::default(),
+            loads: Loads::new(workers),
             out: Vec::new(),
             counts: Arc::default(),
             closing: false,
@@ -166,7 +175,7 @@ impl Rooms {
     fn resume(&mut self, now: Instant, conn: ConnId, name: &str, identity: &str, sid: &str) {
         let found = self.names.get(name).copied().and_then(|id| {
             let room = self.rooms.get(&id)?;
-            let session = room.sessions.values().find(|s| s.info.sid == sid && s.info.identity == identity)?;
+            let session = room.sessions.get(&room.by_identity(identity)?).filter(|s| s.info.sid == sid)?;
             Some((id, session.key))
         });
         let Some((id, key)) = found else {
@@ -223,7 +232,15 @@ impl Rooms {
 
     fn within<R>(&mut self, id: RoomId, now: Instant, f: impl FnOnce(&mut Room, &mut Context<'_>) -> R) -> Option<R> {
         let room = self.rooms.get_mut(&id)?;
-        let mut cx = Context { settings: &self.settings, ids: &mut self.ids, out: &mut self.out, room: id, now };
+        let mut cx = Context {
+            settings: &self.settings,
+            ids: &mut self.ids,
+            out: &mut self.out,
+            subscribers: &mut self.subscribers,
+            loads: &mut self.loads,
+            room: id,
+            now,
+        };
         let result = f(room, &mut cx);
         for gone in room.gone.drain(..) {
             for transport in gone.transports {
@@ -232,7 +249,10 @@ impl Rooms {
             if let Some(resource) = gone.resource {
                 self.resources.remove(&resource);
             }
-            self.conns.retain(|_, (_, key)| *key != gone.key);
+            // A WebSocket that a resume replaced says itself when it ends.
+            if let Some(conn) = gone.conn {
+                self.conns.remove(&conn);
+            }
         }
         Some(result)
     }
@@ -325,6 +345,8 @@ impl Rooms {
         self.conns.clear();
         self.transports.clear();
         self.resources.clear();
+        self.subscribers = Subscribers::default();
+        self.loads = Loads::new(self.workers);
     }
 
     /// Rooms and participants now, for the log.
