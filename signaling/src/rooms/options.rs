@@ -37,7 +37,7 @@ impl Room {
     /// The room as clients are told of it.
     pub fn info(&self, settings: &Settings) -> proto::Room {
         let seconds = |own: Option<Duration>| own.unwrap_or(settings.empty_timeout).as_secs() as u32;
-        let visible = || self.sessions.values().filter(|s| !s.grants.hidden);
+        let visible = || self.sessions.values().filter(|s| !s.grants.hidden && s.waiting.is_none());
         proto::Room {
             sid: self.sid.clone(),
             name: self.name.clone(),

@@ -1,6 +1,7 @@
 //! One room: its sessions, its tracks, and what each hears of the others.
 
 use super::effect::{ConnId, Effect, Notice};
+use super::entrance::Entrance;
 use super::options::Options;
 use super::revoked::Revoked;
 use super::roster::{self, Roster};
@@ -34,6 +35,7 @@ pub struct Room {
     /// Somebody has been in it.
     pub entered: bool,
     pub options: Options,
+    pub entrance: Entrance,
     pub(super) revoked: Revoked,
     /// The last word of each worker on who is heard among its publishers.
     pub(super) heard: BTreeMap<WorkerId, Vec<Speaker>>,
@@ -53,6 +55,7 @@ impl Room {
             empty_since: None,
             entered: false,
             options: Options::default(),
+            entrance: Entrance::default(),
             revoked: Revoked::default(),
             heard: BTreeMap::new(),
             speaking: BTreeMap::new(),
@@ -77,9 +80,10 @@ impl Room {
         let key = session.key;
         self.enter(session, cx);
         let Some(session) = self.sessions.get(&key) else { return };
-        let (others, more) = roster::split(self.everybody_but(key));
+        let others = if session.waiting.is_none() { self.everybody_but(key) } else { Vec::new() };
+        let (others, more) = roster::split(others);
         let response = crate::adapter::livekit::encode::join_response(
-            self.info(cx.settings),
+            self.info_for(session, cx.settings),
             self.participant(session),
             others,
             join.dialect == Dialect::Dual,
@@ -89,6 +93,7 @@ impl Room {
         for update in more {
             session.notify(update, cx);
         }
+        self.tell_of_waiting(session, cx);
         self.announce(key, false, cx);
         for track in join.add_tracks.iter().cloned() {
             self.handle(key, Request::AddTrack(track), cx);
@@ -111,14 +116,15 @@ impl Room {
         session.ends_at = None;
         let reconnect = crate::adapter::livekit::encode::reconnect_response(session.last_sequence, cx.settings);
         session.notify(Notice::Reconnect(reconnect), cx);
-        let room = self.info(cx.settings);
-        let mut participants = self.everybody_but(key);
         let Some(session) = self.sessions.get(&key) else { return };
+        let room = self.info_for(session, cx.settings);
+        let mut participants = if session.waiting.is_none() { self.everybody_but(key) } else { Vec::new() };
         participants.push(self.participant(session));
         for update in roster::in_messages(participants) {
             session.notify(update, cx);
         }
         session.notify(Notice::RoomUpdate(proto::RoomUpdate { room: Some(room) }), cx);
+        self.tell_of_waiting(session, cx);
         self.with(key, cx, |session, publications, cx| session.restart_downstream(publications, cx));
     }
 
@@ -190,6 +196,7 @@ impl Room {
 
     /// What is due by time alone.
     pub fn tick(&mut self, cx: &mut Context<'_>) {
+        self.entrance.tick(cx.now);
         let ended = |s: &&Session| s.ends_at.is_some_and(|at| at <= cx.now);
         let ended: Vec<SessionKey> = self.sessions.values().filter(ended).map(|s| s.key).collect();
         for key in ended {

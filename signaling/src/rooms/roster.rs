@@ -51,23 +51,33 @@ impl Room {
             let participants = vec![self.participant(session)];
             session.notify(Notice::Update(proto::ParticipantUpdate { participants }), cx);
         }
+        if session.waiting.is_some() {
+            if !session.grants.hidden {
+                self.tell_hosts(self.participant(session), cx);
+            }
+            return;
+        }
         if !session.grants.hidden {
             self.roster.changed.insert(key, Change::Here);
         }
         self.tell_if_due(cx);
     }
 
-    /// A participant is gone; `info` is how it was.
+    /// A participant is gone; `info` is how it was, and `waited` whether it was only in the waiting room.
     pub(super) fn announce_departure(
         &mut self,
         key: SessionKey,
         mut info: ParticipantInfo,
         reason: proto::DisconnectReason,
+        waited: bool,
         cx: &mut Context<'_>,
     ) {
         info.version += 1;
         info.set_state(State::Disconnected);
         info.set_disconnect_reason(reason);
+        if waited {
+            return self.tell_hosts(info, cx);
+        }
         self.roster.changed.insert(key, Change::Gone(Box::new(info)));
         self.tell_if_due(cx);
     }
@@ -122,8 +132,8 @@ impl Room {
         });
         let updates = in_messages(infos.collect());
         // Who changed knows that already.
-        let others = self.sessions.values().filter(|s| only != Some(s.key));
-        let conns: Vec<_> = others.filter_map(|s| s.conn).collect();
+        let own = only.and_then(|key| self.sessions.get(&key)?.conn);
+        let conns: Vec<_> = self.conns().filter(|conn| own != Some(*conn)).collect();
         cx.out.extend(updates.map(|update| Effect::Notice(conns.clone(), Box::new(update))));
     }
 
@@ -161,7 +171,7 @@ impl Room {
         for publication in self.publications.values() {
             tracks.entry(publication.publisher).or_default().push(publication.info.clone());
         }
-        let others = self.sessions.values().filter(|s| s.key != key && !s.grants.hidden);
+        let others = self.sessions.values().filter(|s| s.key != key && !s.grants.hidden && s.waiting.is_none());
         others.map(|s| with_tracks(s, tracks.remove(&s.key).unwrap_or_default())).collect()
     }
 }

@@ -36,7 +36,7 @@ impl Room {
         changed.extend(silent.filter_map(|key| Some(proto::SpeakerInfo { sid: sid(key)?, level: 0.0, active: false })));
         self.speaking = now;
         if !changed.is_empty() {
-            let conns: Vec<_> = self.sessions.values().filter_map(|s| s.conn).collect();
+            let conns: Vec<_> = self.conns().collect();
             let notice = Notice::SpeakersChanged(proto::SpeakersChanged { speakers: changed });
             cx.out.push(Effect::Notice(conns, Box::new(notice)));
         }

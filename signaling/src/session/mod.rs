@@ -10,6 +10,7 @@ pub mod upstream;
 
 use crate::Settings;
 use crate::auth::{Claims, Grants};
+use crate::counts::Counts;
 use crate::negotiate::answer::Answerer;
 use crate::negotiate::offer::Offerer;
 use crate::rooms::effect::{ConnId, Effect, Notice};
@@ -129,6 +130,7 @@ pub struct Context<'a> {
     pub settings: &'a Settings,
     pub ids: &'a mut Ids,
     pub out: &'a mut Vec<Effect>,
+    pub counts: &'a Counts,
     pub room: RoomId,
     pub now: Instant,
 }
@@ -156,7 +158,10 @@ pub struct Session {
     pub key: SessionKey,
     /// As others see it; `tracks` is empty here, the room fills it in.
     pub info: proto::ParticipantInfo,
+    /// What it may now.
     pub grants: Grants,
+    /// What it may once it is let in, while it is in the waiting room.
+    pub waiting: Option<Grants>,
     /// None while the WebSocket is gone, and where there never is any: such a session lives as long as its wire.
     pub conn: Option<ConnId>,
     /// Last part of the URL by which a session over plain HTTP is known.
@@ -202,6 +207,7 @@ impl Session {
             key,
             info,
             grants: join.claims.video.clone(),
+            waiting: None,
             conn,
             resource: None,
             ends_at: None,
