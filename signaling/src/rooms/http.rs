@@ -125,7 +125,11 @@ impl Room {
             }
             let answered = session.answer(offer, publications, cx);
             // There won't be another offer for what found no section in this one.
-            session.subscriptions.retain(|_, subscription| subscription.placed);
+            let left: Vec<TrackId> =
+                session.subscriptions.iter().filter(|(_, s)| !s.placed).map(|(track, _)| *track).collect();
+            for track in left {
+                session.unsubscribe(track, cx);
+            }
             answered
         });
         match answered {

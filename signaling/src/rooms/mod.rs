@@ -1,6 +1,7 @@
 //! All rooms of the process as one state machine: clients' requests and media events in, effects out. The actor owns it.
 
 pub mod actor;
+mod catch_up;
 pub mod control;
 pub mod data;
 mod departure;
@@ -10,9 +11,12 @@ mod entrance;
 mod first;
 pub mod http;
 pub mod ids;
+mod lately;
 mod options;
+pub mod outbox;
+mod pages;
 mod permission;
-mod placement;
+pub mod placement;
 mod requests;
 mod revoked;
 pub mod room;
@@ -29,11 +33,12 @@ use crate::Settings;
 use crate::auth::Claims;
 use crate::counts::Counts;
 use crate::error::Refusal;
-use crate::session::{Context, Join, Request, Session, SessionKey};
+use crate::session::{Context, Join, Request, Session, SessionKey, Subscribers};
 use effect::{Closing, ConnId, Effect, Notice};
 use first::First;
 use ids::Ids;
 use livekit_protocol as proto;
+use placement::Loads;
 use proto::DisconnectReason;
 use proto::leave_request::Action;
 use proto::participant_info::State;
@@ -60,6 +65,8 @@ pub struct Rooms {
     /// Hosts of rooms made by the demo page, by the room's name.
     firsts: HashMap<String, First>,
     workers: usize,
+    subscribers: Subscribers,
+    loads: Loads,
     out: Vec<Effect>,
     /// What is counted.
     pub counts: Arc<Counts>,
@@ -78,6 +85,8 @@ impl Rooms {
             resources: HashMap::new(),
             firsts: HashMap::new(),
             workers,
+            subscribers: Subscribers::default(),
+            loads: Loads::new(workers),
             out: Vec::new(),
             counts: Arc::default(),
             closing: false,
@@ -185,7 +194,7 @@ impl Rooms {
     fn resume(&mut self, now: Instant, conn: ConnId, name: &str, identity: &str, sid: &str) {
         let found = self.names.get(name).copied().and_then(|id| {
             let room = self.rooms.get(&id)?;
-            let session = room.sessions.values().find(|s| s.info.sid == sid && s.info.identity == identity)?;
+            let session = room.sessions.get(&room.by_identity(identity)?).filter(|s| s.info.sid == sid)?;
             Some((id, session.key))
         });
         let Some((id, key)) = found else {
@@ -247,6 +256,8 @@ impl Rooms {
             ids: &mut self.ids,
             out: &mut self.out,
             counts: &self.counts,
+            subscribers: &mut self.subscribers,
+            loads: &mut self.loads,
             room: id,
             now,
         };
@@ -258,7 +269,10 @@ impl Rooms {
             if let Some(resource) = gone.resource {
                 self.resources.remove(&resource);
             }
-            self.conns.retain(|_, (_, key)| *key != gone.key);
+            // A WebSocket that a resume replaced says itself when it ends.
+            if let Some(conn) = gone.conn {
+                self.conns.remove(&conn);
+            }
         }
         Some(result)
     }
@@ -352,6 +366,8 @@ impl Rooms {
         self.conns.clear();
         self.transports.clear();
         self.resources.clear();
+        self.subscribers = Subscribers::default();
+        self.loads = Loads::new(self.workers);
     }
 
     /// Rooms and participants now, for the log.

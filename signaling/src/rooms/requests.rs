@@ -11,6 +11,7 @@ use proto::leave_request::Action;
 use proto::request_response::{Reason, Request as About};
 use proto::simulate_scenario::Scenario;
 use ramai_sfu::id::TrackId;
+use std::collections::BTreeSet;
 
 /// Longest own metadata, and all attributes together, in bytes.
 const MAX_METADATA: usize = 64 * 1024;
@@ -96,7 +97,7 @@ impl Room {
         let sids = update.participant_tracks.iter().flat_map(|p| &p.track_sids).chain(&update.track_sids);
         let mut changed: Vec<TrackId> = Vec::new();
         for sid in sids {
-            match publications.values().find(|p| p.info.sid == *sid) {
+            match publications.find(sid) {
                 Some(publication) if update.subscribe && !publication.allows(&session.info) => {
                     let notice = super::permission::update(publication, false);
                     session.notify(notice, cx);
@@ -124,9 +125,10 @@ impl Room {
         let view = View::new(settings);
         let Room { sessions, publications, .. } = self;
         let Some(session) = sessions.get_mut(&key) else { return };
-        let tracks: Vec<TrackId> = publications
-            .values()
-            .filter(|p| settings.track_sids.contains(&p.info.sid))
+        let sids: BTreeSet<&String> = settings.track_sids.iter().collect();
+        let tracks: Vec<TrackId> = sids
+            .into_iter()
+            .filter_map(|sid| publications.find(sid))
             .filter_map(|p| session.show(p.track, view, p, cx).map(|_| p.track))
             .collect();
         for track in tracks {
@@ -190,7 +192,7 @@ impl Room {
         cx: &mut Context<'_>,
         change: impl FnOnce(&mut proto::TrackInfo),
     ) {
-        if let Some(publication) = self.publications.values_mut().find(|p| p.publisher == key && p.info.sid == sid) {
+        if let Some(publication) = self.publications.own_mut(key, sid) {
             change(&mut publication.info);
             self.announce(key, true, cx);
         }

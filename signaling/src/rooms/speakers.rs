@@ -33,7 +33,10 @@ impl Room {
             .collect();
         // Loudest first.
         changed.sort_by(|a, b| b.level.total_cmp(&a.level));
-        changed.extend(silent.filter_map(|key| Some(proto::SpeakerInfo { sid: sid(key)?, level: 0.0, active: false })));
+        for sid in silent.filter_map(sid) {
+            self.lately.fell_silent(cx.now, sid.clone());
+            changed.push(proto::SpeakerInfo { sid, level: 0.0, active: false });
+        }
         self.speaking = now;
         if !changed.is_empty() {
             let conns: Vec<_> = self.conns().collect();

@@ -34,6 +34,11 @@ impl Session {
         self.grants.room_admin && self.waiting.is_none()
     }
 
+    /// Whether it is one of those whom everybody inside sees.
+    pub fn listed(&self) -> bool {
+        !self.grants.hidden && self.waiting.is_none()
+    }
+
     /// Puts it in the waiting room: it keeps its grants for later and may nothing until then.
     pub fn wait(&mut self) {
         let nothing = Grants {

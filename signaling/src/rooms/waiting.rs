@@ -34,13 +34,27 @@ impl Room {
     pub(super) fn let_in(&mut self, key: SessionKey, cx: &mut Context<'_>) -> bool {
         let Some(session) = self.sessions.get_mut(&key) else { return false };
         let Some(grants) = session.waiting.take() else { return false };
-        let (room, others) = (self.info(cx.settings), self.everybody_but(key));
+        let listed = session.listed();
+        let others = self.pages(0);
+        if listed {
+            self.pages.touch(key);
+        }
+        let room = self.info(cx.settings);
         if let Some(session) = self.sessions.get(&key) {
-            roster::in_messages(others).for_each(|update| session.notify(update, cx));
+            cx.out.extend(session.conn.map(|conn| Effect::Frames(conn, others)));
             session.notify(Notice::RoomUpdate(proto::RoomUpdate { room: Some(room) }), cx);
         }
         self.set_grants(key, grants, cx);
         true
+    }
+
+    /// Tells somebody who waits all that it may know: that it still does.
+    pub(super) fn remind(&self, key: SessionKey, cx: &mut Context<'_>) {
+        let Some(session) = self.sessions.get(&key) else { return };
+        let participants = vec![self.participant(session)];
+        session.notify(Notice::Update(proto::ParticipantUpdate { participants }), cx);
+        let room = Some(self.info_for(session, cx.settings));
+        session.notify(Notice::RoomUpdate(proto::RoomUpdate { room }), cx);
     }
 
     /// The room as this client is told of it: who waits learns its name.

@@ -71,7 +71,7 @@ impl Session {
         if request.cid.is_empty() || request.cid.len() > MAX_CID || request.name.len() > MAX_CID {
             return Err((Reason::InvalidRequest, "the track's cid or name is empty or too long"));
         }
-        let mine = publications.values().filter(|p| p.publisher == self.key).count();
+        let mine = publications.of(self.key).count();
         if self.pending.len() >= MAX_PENDING || mine >= MAX_PENDING {
             return Err((Reason::LimitExceeded, "too many tracks"));
         }
@@ -145,7 +145,7 @@ impl Session {
                 Change::Published(p) => Some((p.track, p.info.layers.clone())),
                 _ => None,
             })
-            .chain(publications.values().filter(|p| p.publisher == self.key).map(|p| (p.track, p.info.layers.clone())))
+            .chain(publications.of(self.key).map(|p| (p.track, p.info.layers.clone())))
             .collect();
         let quality =
             |track: TrackId, rid: &str| qualities.get(&track)?.iter().find(|l| l.rid == rid).map(|l| l.quality);

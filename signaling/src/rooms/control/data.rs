@@ -47,7 +47,6 @@ impl Room {
         let to: Vec<TransportId> = self
             .sessions
             .values()
-            .filter(|s| s.waiting.is_none())
             .filter(|s| everybody || identities.contains(&s.info.identity) || sids.contains(&s.info.sid))
             .filter_map(|s| s.data_transport())
             .collect();
