@@ -199,7 +199,7 @@ impl Actor {
                 self.rooms.handle_closed(now, conn, how);
             }
             Inbox::Check(claims, reply) => {
-                let _ = reply.send(self.rooms.check(&claims));
+                let _ = reply.send(self.rooms.check(now, &claims));
             }
             Inbox::Turn(turn) => {
                 let done = turn(&mut self.rooms, now, wall_ms());
