@@ -67,6 +67,7 @@ async fn serve(config: &Config) -> Result<(), NodeError> {
         demo_tokens: config.demo_tokens,
         max_participants: config.max_participants as usize,
         worker_streams: config.worker_streams as usize,
+        remote_unmute: config.remote_unmute,
         ..Settings::new(keys, candidates, identity.fingerprint())
     };
     let signaling = ramai_signaling::start(settings, link, assets(config.demo));
@@ -145,7 +146,8 @@ fn start_media(config: &Config, identity: &Identity, ended: &Arc<Notify>) -> Res
     let mut handles: Vec<WorkerHandle> = Vec::new();
     for (index, (socket, inbox)) in (0..).zip(sockets) {
         let id = WorkerId(index);
-        let worker = Worker::new(std::time::Instant::now(), id, identity.clone(), rand::random());
+        let mut worker = Worker::new(std::time::Instant::now(), id, identity.clone(), rand::random());
+        worker.set_audible(config.audible.into());
         let board = Arc::new(Board::default());
         boards.push(board.clone());
         let post = (inbox, Post::new(slots.clone()));

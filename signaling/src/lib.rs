@@ -12,6 +12,7 @@ mod assets;
 mod auth;
 mod counts;
 mod error;
+mod invite;
 mod media;
 mod negotiate;
 mod rooms;
@@ -47,6 +48,8 @@ pub struct Settings {
     pub worker_streams: usize,
     /// Participants that one room takes; 0 is without limit.
     pub max_participants: usize,
+    /// Whether an order may unmute somebody's track, not only mute it.
+    pub remote_unmute: bool,
     /// How long a room stays known after its last participant left.
     pub empty_timeout: Duration,
     /// How long a participant whose WebSocket was cut, not closed, is kept for a resume. Others see them meanwhile.
@@ -65,6 +68,7 @@ impl Settings {
             demo_tokens: false,
             worker_streams: 500,
             max_participants: 0,
+            remote_unmute: false,
             empty_timeout: Duration::from_secs(60),
             resume_timeout: Duration::from_secs(15),
             region: String::new(),

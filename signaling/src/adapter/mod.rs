@@ -3,6 +3,7 @@
 mod demo;
 mod http;
 pub mod livekit;
+mod twirp;
 pub mod whep;
 pub mod whip;
 
@@ -37,7 +38,8 @@ pub fn router(state: State) -> Router {
         .route("/r/{*room}", get(page))
         .merge(livekit::router())
         .merge(whip::router())
-        .merge(whep::router());
+        .merge(whep::router())
+        .merge(twirp::router());
     if state.settings.demo_tokens {
         router = router.route("/demo/token", post(demo::token));
     }

@@ -87,7 +87,7 @@ impl Server {
         let mut bytes = Vec::new();
         let _ = reading.read_to_end(&mut bytes).await;
         drop(sending);
-        let text = String::from_utf8(bytes).unwrap();
+        let text = String::from_utf8_lossy(&bytes);
         let (head, body) = text.split_once("\r\n\r\n").unwrap();
         let mut lines = head.lines();
         let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();

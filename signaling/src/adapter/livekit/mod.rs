@@ -85,7 +85,7 @@ async fn validate(
 async fn checked(state: &State, query: Option<String>, headers: &HeaderMap, dialect: Dialect) -> Result<Join, Refusal> {
     let join = join::read(&query.unwrap_or_default(), headers, dialect, &state.settings.keys)?;
     if join.resume.is_none() {
-        state.rooms.check(&join.claims.video.room, &join.claims.sub).await?;
+        state.rooms.check(&join.claims).await?;
     }
     Ok(join)
 }
