@@ -44,6 +44,15 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
+/// What somebody who wants in is to its room.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Standing {
+    /// In it already.
+    Inside,
+    /// A newcomer.
+    New,
+}
+
 /// Longest room name and identity, in bytes.
 const MAX_NAME: usize = 256;
 
@@ -99,15 +108,32 @@ impl Rooms {
         if name.len() > MAX_NAME || identity.len() > MAX_NAME {
             return Err(Refusal::BadRequest("the room's name or the identity is too long"));
         }
-        let Some(room) = self.names.get(name).and_then(|id| self.rooms.get(id)) else { return Ok(()) };
+        let (settings, room) = (&self.settings, self.names.get(name).and_then(|id| self.rooms.get(id)));
+        let inside = room.is_some_and(|room| room.by_identity(identity).is_some());
+        let total = settings.max_total_participants;
+        if total > 0 && !inside && self.count().1 >= total {
+            return Err(Refusal::ServerFull);
+        }
+        let Some(room) = room else {
+            let full = settings.max_rooms > 0 && self.rooms.len() >= settings.max_rooms;
+            return if full { Err(Refusal::TooManyRooms) } else { Ok(()) };
+        };
         if room.revoked(identity, claims.nbf) {
             return Err(Refusal::Removed);
         }
-        let limit = room.limit(&self.settings);
-        if limit > 0 && room.sessions.len() >= limit && room.by_identity(identity).is_none() {
+        let limit = room.limit(settings);
+        if limit > 0 && room.sessions.len() >= limit && !inside {
             return Err(Refusal::RoomFull);
         }
         Ok(())
+    }
+
+    /// The same, with whether it is in the room already: it comes back then.
+    pub fn standing(&self, claims: &Claims) -> Result<Standing, Refusal> {
+        self.check(claims)?;
+        let room = self.names.get(&claims.video.room).and_then(|id| self.rooms.get(id));
+        let inside = room.is_some_and(|room| room.by_identity(&claims.sub).is_some());
+        Ok(if inside { Standing::Inside } else { Standing::New })
     }
 
     /// A WebSocket wants to join or resume. `wall_ms` is the time since the epoch.

@@ -26,7 +26,7 @@ impl Session {
         publications: &Publications,
         cx: &mut Context<'_>,
     ) -> Vec<Change> {
-        if let Err((reason, words)) = self.may_add(&request, publications) {
+        if let Err((reason, words)) = self.may_add(&request, publications, cx.settings.max_tracks) {
             tracing::info!(reason = words, "track refused");
             let response = proto::RequestResponse {
                 reason: reason as i32,
@@ -54,6 +54,7 @@ impl Session {
         &self,
         request: &proto::AddTrackRequest,
         publications: &Publications,
+        most: usize,
     ) -> Result<(), (Reason, &'static str)> {
         if !self.grants.publish() {
             return Err((Reason::NotAllowed, "the token does not allow to publish"));
@@ -71,7 +72,7 @@ impl Session {
             return Err((Reason::InvalidRequest, "the track's cid or name is empty or too long"));
         }
         let mine = publications.of(self.key).count();
-        if self.pending.len() >= MAX_PENDING || mine >= MAX_PENDING {
+        if self.pending.len() + mine >= most.min(MAX_PENDING) {
             return Err((Reason::LimitExceeded, "too many tracks"));
         }
         Ok(())
