@@ -84,7 +84,12 @@ impl Counts {
     }
 
     pub(crate) fn refused(&self, refusal: &Refusal) {
-        *self.reasons().entry(refusal.reason()).or_default() += 1;
+        self.turned_away(refusal.reason());
+    }
+
+    /// A request of somebody inside was refused; why, in one word.
+    pub(crate) fn turned_away(&self, reason: &'static str) {
+        *self.reasons().entry(reason).or_default() += 1;
     }
 
     pub(crate) fn ordered(&self, method: &'static str, outcome: &'static str) {

@@ -13,6 +13,7 @@ mod assets;
 mod auth;
 mod counts;
 mod error;
+mod invite;
 mod media;
 mod negotiate;
 mod rooms;

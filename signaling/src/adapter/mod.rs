@@ -12,7 +12,7 @@ use crate::admission::Admission;
 use crate::assets::{self, Assets};
 use crate::auth::Claims;
 use crate::error::Refusal;
-use crate::rooms::Standing;
+use crate::rooms::Presence;
 use crate::rooms::actor::Handle;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, OriginalUri, State as Extract};
@@ -39,16 +39,16 @@ impl State {
     /// those who are in the room already come back without waiting.
     pub async fn admit(&self, claims: &Claims) -> Result<(), Refusal> {
         match self.rooms.check(claims).await? {
-            Standing::Inside => Ok(()),
-            Standing::New => self.admission.enter(self.rooms.backlog()).await,
+            Presence::Inside => Ok(()),
+            Presence::New => self.admission.enter(self.rooms.backlog()).await,
         }
     }
 
     /// The same as an answer, without waiting and without taking a turn.
     pub async fn would_admit(&self, claims: &Claims) -> Result<(), Refusal> {
         match self.rooms.check(claims).await? {
-            Standing::Inside => Ok(()),
-            Standing::New => self.admission.look(self.rooms.backlog()),
+            Presence::Inside => Ok(()),
+            Presence::New => self.admission.look(self.rooms.backlog()),
         }
     }
 }

@@ -50,16 +50,21 @@ impl Room {
             self.remove(key, DisconnectReason::StateMismatch, Some(Action::Reconnect), cx);
             return false;
         }
+        if self.sessions.get(&key).is_some_and(|s| s.waiting.is_some()) {
+            self.remind(key, cx);
+            return true;
+        }
         let room = self.info(cx.settings);
         let pages = self.pages(0);
         let Some((session, conn)) = self.sessions.get(&key).and_then(|s| Some((s, s.conn?))) else { return false };
         // Who came back under the same identity is on a page, and clients know participants by identity.
-        let gone = self.lately.departures(since).filter(|p| !self.identities.contains_key(&p.identity));
+        let gone = self.lately.departures(since, session.host()).filter(|p| !self.identities.contains_key(&p.identity));
         let gone: Vec<_> = gone.collect();
         for participants in gone.chunks(PER_PAGE) {
             session.notify(Notice::Update(proto::ParticipantUpdate { participants: participants.into() }), cx);
         }
         cx.out.push(Effect::Frames(conn, pages));
+        self.tell_of_waiting(session, cx);
         if session.grants.hidden {
             let participants = vec![self.participant(session)];
             session.notify(Notice::Update(proto::ParticipantUpdate { participants }), cx);

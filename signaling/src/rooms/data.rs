@@ -54,6 +54,9 @@ impl Room {
     /// A message from `key` over `channel`.
     pub fn handle_data(&mut self, key: SessionKey, channel: DataChannel, payload: &Bytes, cx: &mut Context<'_>) {
         let Some(session) = self.sessions.get_mut(&key) else { return };
+        if !session.grants.publish_data() {
+            cx.counts.turned_away("data_not_allowed");
+        }
         if !session.grants.publish_data() || channel == DataChannel::Track || payload.len() > MAX_DATA_MESSAGE {
             tracing::debug!(participant = session.info.identity, ?channel, "data message refused");
             return;

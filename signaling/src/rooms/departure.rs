@@ -39,10 +39,15 @@ impl Room {
             self.identities.remove(&identity);
         }
         self.speaking.remove(&key);
+        match reason {
+            DisconnectReason::ParticipantRemoved => self.entrance.removed(&identity),
+            _ if session.waiting.is_none() => self.entrance.left(&identity, cx.now),
+            _ => {}
+        }
         let resource = session.resource.take();
         self.gone.push(Gone { conn: session.conn, transports: session.transports().collect(), resource });
         if !session.grants.hidden {
-            self.announce_departure(key, session.info, reason, cx);
+            self.announce_departure(key, session.info, reason, session.waiting.is_some(), cx);
         }
         if self.sessions.is_empty() {
             self.empty_since = Some(cx.now);

@@ -24,6 +24,8 @@ struct Departure {
     identity: String,
     version: u32,
     reason: i32,
+    /// It was only in the waiting room: that is for hosts.
+    waited: bool,
 }
 
 struct Log<T> {
@@ -62,10 +64,11 @@ impl<T> Log<T> {
 }
 
 impl Lately {
-    /// A participant left; as others were told.
-    pub fn left(&mut self, now: Instant, info: &ParticipantInfo) {
+    /// A participant left, the room or, if it `waited`, the waiting room; as others were told.
+    pub fn left(&mut self, now: Instant, info: &ParticipantInfo, waited: bool) {
         let (sid, identity) = (info.sid.clone(), info.identity.clone());
-        self.left.add(now, Departure { sid, identity, version: info.version, reason: info.disconnect_reason });
+        let (version, reason) = (info.version, info.disconnect_reason);
+        self.left.add(now, Departure { sid, identity, version, reason, waited });
     }
 
     /// A participant isn't heard any more.
@@ -84,9 +87,9 @@ impl Lately {
         [self.left.dropped, self.silent.dropped].iter().all(|dropped| dropped.is_none_or(|at| at < since))
     }
 
-    /// Those who left since then.
-    pub fn departures(&self, since: Instant) -> impl Iterator<Item = ParticipantInfo> {
-        self.left.since(since).map(|gone| ParticipantInfo {
+    /// Those who left since then, as hosts or the others are told.
+    pub fn departures(&self, since: Instant, host: bool) -> impl Iterator<Item = ParticipantInfo> {
+        self.left.since(since).filter(move |gone| host || !gone.waited).map(|gone| ParticipantInfo {
             sid: gone.sid.clone(),
             identity: gone.identity.clone(),
             version: gone.version,
@@ -112,9 +115,10 @@ mod tests {
         let at = |s| start + Duration::from_secs(s);
         let mut lately = Lately::default();
         for s in 0..10 {
-            lately.left(at(s), &ParticipantInfo { identity: s.to_string(), ..Default::default() });
+            lately.left(at(s), &ParticipantInfo { identity: s.to_string(), ..Default::default() }, s == 9);
         }
-        assert_eq!(lately.departures(at(8)).map(|p| p.identity).collect::<Vec<_>>(), ["8", "9"]);
+        assert_eq!(lately.departures(at(8), true).map(|p| p.identity).collect::<Vec<_>>(), ["8", "9"]);
+        assert_eq!(lately.departures(at(8), false).map(|p| p.identity).collect::<Vec<_>>(), ["8"]);
         lately.prune(at(64));
         assert!(lately.reaches(at(4)) && !lately.reaches(at(3)));
         for _ in 0..2 * MOST {

@@ -7,6 +7,8 @@ pub mod data;
 mod departure;
 mod dynacast;
 pub mod effect;
+mod entrance;
+mod first;
 pub mod http;
 pub mod ids;
 mod lately;
@@ -20,10 +22,12 @@ mod revoked;
 pub mod room;
 mod roster;
 mod speakers;
+mod standing;
 mod streams;
 #[cfg(test)]
 mod tests;
 mod tracks;
+mod waiting;
 
 use crate::Settings;
 use crate::auth::Claims;
@@ -31,6 +35,7 @@ use crate::counts::Counts;
 use crate::error::Refusal;
 use crate::session::{Context, Join, Request, Session, SessionKey, Subscribers};
 use effect::{Closing, ConnId, Effect, Notice};
+use first::First;
 use ids::Ids;
 use livekit_protocol as proto;
 use placement::Loads;
@@ -46,7 +51,7 @@ use std::time::Instant;
 
 /// What somebody who wants in is to its room.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Standing {
+pub enum Presence {
     /// In it already.
     Inside,
     /// A newcomer.
@@ -66,6 +71,8 @@ pub struct Rooms {
     transports: HashMap<TransportId, (RoomId, SessionKey)>,
     /// Sessions over plain HTTP by their URL's last part.
     resources: HashMap<String, (RoomId, SessionKey)>,
+    /// Hosts of rooms made by the demo page, by the room's name.
+    firsts: HashMap<String, First>,
     workers: usize,
     subscribers: Subscribers,
     loads: Loads,
@@ -85,6 +92,7 @@ impl Rooms {
             conns: HashMap::new(),
             transports: HashMap::new(),
             resources: HashMap::new(),
+            firsts: HashMap::new(),
             workers,
             subscribers: Subscribers::default(),
             loads: Loads::new(workers),
@@ -100,13 +108,16 @@ impl Rooms {
     }
 
     /// Whether whoever has this checked token would be let into its room now. Resuming and taking over need no free place.
-    pub fn check(&self, claims: &Claims) -> Result<(), Refusal> {
+    pub fn check(&self, now: Instant, claims: &Claims) -> Result<(), Refusal> {
         let (name, identity) = (&claims.video.room, &claims.sub);
         if self.closing || self.workers == 0 {
             return Err(Refusal::ShuttingDown);
         }
         if name.len() > MAX_NAME || identity.len() > MAX_NAME {
             return Err(Refusal::BadRequest("the room's name or the identity is too long"));
+        }
+        if identity.starts_with(standing::RESERVED) {
+            return Err(Refusal::BadRequest("identities that begin with `ramai.` are the server's"));
         }
         let (settings, room) = (&self.settings, self.names.get(name).and_then(|id| self.rooms.get(id)));
         let inside = room.is_some_and(|room| room.by_identity(identity).is_some());
@@ -121,6 +132,7 @@ impl Rooms {
         if room.revoked(identity, claims.nbf) {
             return Err(Refusal::Removed);
         }
+        room.refuses(claims, now)?;
         let limit = room.limit(settings);
         if limit > 0 && room.sessions.len() >= limit && !inside {
             return Err(Refusal::RoomFull);
@@ -129,17 +141,17 @@ impl Rooms {
     }
 
     /// The same, with whether it is in the room already: it comes back then.
-    pub fn standing(&self, claims: &Claims) -> Result<Standing, Refusal> {
-        self.check(claims)?;
+    pub fn presence(&self, now: Instant, claims: &Claims) -> Result<Presence, Refusal> {
+        self.check(now, claims)?;
         let room = self.names.get(&claims.video.room).and_then(|id| self.rooms.get(id));
         let inside = room.is_some_and(|room| room.by_identity(&claims.sub).is_some());
-        Ok(if inside { Standing::Inside } else { Standing::New })
+        Ok(if inside { Presence::Inside } else { Presence::New })
     }
 
     /// A WebSocket wants to join or resume. `wall_ms` is the time since the epoch.
     pub fn join(&mut self, now: Instant, wall_ms: i64, conn: ConnId, join: &Join) {
         let claims = &join.claims;
-        if let Err(refusal) = self.check(claims) {
+        if let Err(refusal) = self.check(now, claims) {
             self.counts.refused(&refusal);
             tracing::info!(room = claims.video.room, participant = claims.sub, reason = %refusal, "join refused");
             let reason = match refusal {
@@ -173,6 +185,7 @@ impl Rooms {
             self.conns.insert(conn, (id, key));
         }
         let (transports, result) = self.within(id, now, |room, cx| {
+            let waits = room.makes_wait(claims, now);
             if let Some(old) = room.by_identity(&claims.sub) {
                 room.remove(old, DisconnectReason::DuplicateIdentity, Some(Action::Disconnect), cx);
             }
@@ -184,9 +197,15 @@ impl Rooms {
                 sdk = join.client.sdk().as_str_name(),
                 sdk_version = join.client.version,
                 browser = join.client.browser,
+                waits,
                 "participant joined"
             );
-            let session = Session::new(key, conn, join, info, worker, cx);
+            let mut session = Session::new(key, conn, join, info, worker, cx);
+            if waits {
+                session.wait();
+            } else {
+                session.show_standing();
+            }
             let transports: Vec<_> = session.transports().collect();
             (transports, enter(room, session, cx))
         })?;
@@ -238,6 +257,7 @@ impl Rooms {
         if own {
             attributes.extend(join.attributes.iter().map(|(k, v)| (k.clone(), v.clone())));
         }
+        standing::keep_free(&mut attributes);
         let metadata = if own && !join.metadata.is_empty() { &join.metadata } else { &claims.metadata };
         proto::ParticipantInfo {
             sid: self.ids.sid("PA_"),
@@ -247,7 +267,6 @@ impl Rooms {
             joined_at: wall_ms / 1000,
             joined_at_ms: wall_ms,
             name: claims.name.clone(),
-            permission: Some(crate::adapter::livekit::encode::permission(&claims.video)),
             region: self.settings.region.clone(),
             attributes,
             client_protocol: join.client.client_protocol,
@@ -262,6 +281,7 @@ impl Rooms {
             settings: &self.settings,
             ids: &mut self.ids,
             out: &mut self.out,
+            counts: &self.counts,
             subscribers: &mut self.subscribers,
             loads: &mut self.loads,
             room: id,
@@ -348,6 +368,7 @@ impl Rooms {
             }
             keep
         });
+        self.forget_firsts(now);
     }
 
     /// Tells everybody to come back to the server that follows, and lets nobody in any more.

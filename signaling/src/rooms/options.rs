@@ -2,7 +2,7 @@
 
 use super::room::Room;
 use crate::Settings;
-use crate::session::SessionKey;
+use crate::session::{Session, SessionKey};
 use livekit_protocol as proto;
 use std::time::{Duration, Instant};
 
@@ -38,7 +38,7 @@ impl Room {
     /// The room as clients are told of it.
     pub fn info(&self, settings: &Settings) -> proto::Room {
         let seconds = |own: Option<Duration>| own.unwrap_or(settings.empty_timeout).as_secs() as u32;
-        let visible = |key: &SessionKey| self.sessions.get(key).is_some_and(|s| !s.grants.hidden);
+        let visible = |key: &SessionKey| self.sessions.get(key).is_some_and(Session::listed);
         proto::Room {
             sid: self.sid.clone(),
             name: self.name.clone(),

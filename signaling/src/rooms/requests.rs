@@ -1,8 +1,8 @@
 //! A client's requests that need no negotiation of their own: mute, subscriptions, settings, metadata, leaving.
 
-use super::MAX_NAME;
 use super::effect::{Effect, Notice};
 use super::room::Room;
+use super::{MAX_NAME, standing};
 use crate::session::quality::View;
 use crate::session::{Context, Request, SessionKey};
 use livekit_protocol as proto;
@@ -64,6 +64,12 @@ impl Room {
     ) {
         let Some(session) = self.sessions.get(&key) else { return };
         tracing::info!(room = self.name, participant = session.info.identity, reason = words, "request refused");
+        cx.counts.turned_away(match reason {
+            Reason::NotAllowed => "request_not_allowed",
+            Reason::NotFound => "request_not_found",
+            Reason::LimitExceeded => "request_limit_exceeded",
+            _ => "request_invalid",
+        });
         let response =
             proto::RequestResponse { request_id, reason: reason as i32, message: words.to_owned(), request: about };
         session.notify(Notice::RequestResponse(response), cx);
@@ -85,7 +91,7 @@ impl Room {
         let Room { sessions, publications, .. } = self;
         let Some(session) = sessions.get_mut(&key) else { return };
         if update.subscribe && !session.grants.subscribe() {
-            self.refuse(key, 0, Reason::NotAllowed, "the token does not allow to subscribe", None, cx);
+            self.refuse(key, 0, Reason::NotAllowed, "you may not subscribe", None, cx);
             return;
         }
         let sids = update.participant_tracks.iter().flat_map(|p| &p.track_sids).chain(&update.track_sids);
@@ -134,9 +140,14 @@ impl Room {
         let Some(session) = self.sessions.get_mut(&key) else { return };
         let id = update.request_id;
         let size: usize = update.attributes.iter().map(|(k, v)| k.len() + v.len()).sum();
-        if !session.grants.update_own_metadata() {
+        let hand = session.waiting.is_none() && standing::only_hand(&update, &session.info);
+        let words = match standing::forbidden(&update.attributes) {
+            None if hand || session.grants.update_own_metadata() => None,
+            None => Some("you may not change your own metadata"),
+            words => words,
+        };
+        if let Some(words) = words {
             let about = Some(About::UpdateMetadata(update));
-            let words = "the token does not allow to change own metadata";
             return self.refuse(key, id, Reason::NotAllowed, words, about, cx);
         }
         if update.metadata.len() > MAX_METADATA || size > MAX_METADATA || update.name.len() > MAX_NAME {

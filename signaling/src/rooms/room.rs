@@ -1,6 +1,7 @@
 //! One room: its sessions, its tracks, and what each hears of the others.
 
 use super::effect::{ConnId, Effect, Notice};
+use super::entrance::Entrance;
 use super::lately::Lately;
 use super::options::Options;
 use super::pages::Pages;
@@ -41,6 +42,7 @@ pub struct Room {
     /// Somebody has been in it.
     pub entered: bool,
     pub options: Options,
+    pub entrance: Entrance,
     pub(super) revoked: Revoked,
     /// The last word of each worker on who is heard among its publishers.
     pub(super) heard: BTreeMap<WorkerId, Vec<Speaker>>,
@@ -64,6 +66,7 @@ impl Room {
             empty_since: None,
             entered: false,
             options: Options::default(),
+            entrance: Entrance::default(),
             revoked: Revoked::default(),
             heard: BTreeMap::new(),
             speaking: BTreeMap::new(),
@@ -92,15 +95,18 @@ impl Room {
         let key = session.key;
         self.enter(session, cx);
         // The first page goes with the first message, for clients that look who is there when they are in.
-        let others = self.pages.first().filter_map(|other| Some(self.participant(self.sessions.get(&other)?)));
-        let others = others.collect();
-        let more = self.pages(1);
-        if self.sessions.get(&key).is_some_and(|s| !s.grants.hidden) {
+        let (mut others, mut more) = (Vec::new(), Vec::new());
+        if self.sessions.get(&key).is_some_and(|s| s.waiting.is_none()) {
+            let first = self.pages.first().filter_map(|other| Some(self.participant(self.sessions.get(&other)?)));
+            others = first.collect();
+            more = self.pages(1);
+        }
+        if self.sessions.get(&key).is_some_and(Session::listed) {
             self.pages.touch(key);
         }
         let Some(session) = self.sessions.get(&key) else { return };
         let response = crate::adapter::livekit::encode::join_response(
-            self.info(cx.settings),
+            self.info_for(session, cx.settings),
             self.participant(session),
             others,
             join.dialect == Dialect::Dual,
@@ -108,6 +114,7 @@ impl Room {
         );
         session.notify(Notice::Join(response), cx);
         cx.out.extend(session.conn.map(|conn| Effect::Frames(conn, more)));
+        self.tell_of_waiting(session, cx);
         self.announce(key, false, cx);
         for track in join.add_tracks.iter().cloned() {
             self.handle(key, Request::AddTrack(track), cx);
@@ -206,6 +213,7 @@ impl Room {
 
     /// What is due by time alone.
     pub fn tick(&mut self, cx: &mut Context<'_>) {
+        self.entrance.tick(cx.now);
         let ended = |s: &&Session| s.ends_at.is_some_and(|at| at <= cx.now);
         let ended: Vec<SessionKey> = self.sessions.values().filter(ended).map(|s| s.key).collect();
         for key in ended {

@@ -51,26 +51,37 @@ impl Room {
             let participants = vec![self.participant(session)];
             session.notify(Notice::Update(proto::ParticipantUpdate { participants }), cx);
         }
-        if !session.grants.hidden {
+        if session.waiting.is_some() {
+            if !session.grants.hidden {
+                self.tell_hosts(self.participant(session), cx);
+            }
+            return;
+        }
+        if session.listed() {
             self.pages.touch(key);
             self.roster.changed.insert(key, Change::Here);
         }
         self.tell_if_due(cx);
     }
 
-    /// A participant is gone; `info` is how it was.
+    /// A participant is gone; `info` is how it was, and `waited` whether it was only in the waiting room.
     pub(super) fn announce_departure(
         &mut self,
         key: SessionKey,
         mut info: ParticipantInfo,
         reason: proto::DisconnectReason,
+        waited: bool,
         cx: &mut Context<'_>,
     ) {
         info.version += 1;
         info.set_state(State::Disconnected);
         info.set_disconnect_reason(reason);
+        if waited {
+            self.lately.left(cx.now, &info, true);
+            return self.tell_hosts(info, cx);
+        }
         self.pages.remove(key);
-        self.lately.left(cx.now, &info);
+        self.lately.left(cx.now, &info, false);
         self.roster.changed.insert(key, Change::Gone(Box::new(info)));
         self.tell_if_due(cx);
     }
@@ -83,6 +94,8 @@ impl Room {
         session.info.version += 1;
         let mut info = session.info.clone();
         info.set_state(State::Disconnected);
+        self.pages.remove(key);
+        self.lately.left(cx.now, &info, false);
         self.roster.changed.insert(key, Change::Gone(Box::new(info)));
         self.tell(cx);
     }
@@ -125,8 +138,8 @@ impl Room {
         });
         let updates = in_messages(infos.collect());
         // Who changed knows that already.
-        let others = self.sessions.values().filter(|s| only != Some(s.key));
-        let conns: Vec<_> = others.filter_map(|s| s.conn).collect();
+        let own = only.and_then(|key| self.sessions.get(&key)?.conn);
+        let conns: Vec<_> = self.conns().filter(|conn| own != Some(*conn)).collect();
         cx.out.extend(updates.map(|update| Effect::Notice(conns.clone(), Box::new(update))));
     }
 
@@ -172,7 +185,7 @@ impl Room {
 }
 
 /// Updates about all of them, none too long.
-fn in_messages(participants: Vec<ParticipantInfo>) -> impl Iterator<Item = Notice> {
+pub(super) fn in_messages(participants: Vec<ParticipantInfo>) -> impl Iterator<Item = Notice> {
     let mut rest = participants.into_iter();
     std::iter::from_fn(move || {
         let participants: Vec<_> = rest.by_ref().take(PER_PAGE).collect();

@@ -39,7 +39,7 @@ impl Room {
         }
         self.speaking = now;
         if !changed.is_empty() {
-            let conns: Vec<_> = self.sessions.values().filter_map(|s| s.conn).collect();
+            let conns: Vec<_> = self.conns().collect();
             let notice = Notice::SpeakersChanged(proto::SpeakersChanged { speakers: changed });
             cx.out.push(Effect::Notice(conns, Box::new(notice)));
         }

@@ -194,6 +194,7 @@ macro_rules! find {
 
 // Below the macro that their stories use too.
 mod control;
+mod door;
 mod http;
 mod placement;
 mod roster;
@@ -366,11 +367,11 @@ fn the_same_identity_takes_over() {
 fn a_full_room_lets_nobody_in_but_those_who_are_in() {
     let mut world = World::with(|s| s.max_participants = 1);
     world.join("ana", CHROMIUM_JOIN);
-    assert_eq!(world.rooms.check(&wish("ben", Dialect::Single).claims), Err(Refusal::RoomFull));
-    assert_eq!(world.rooms.check(&wish("ana", Dialect::Single).claims), Ok(()));
+    assert_eq!(world.rooms.check(world.now, &wish("ben", Dialect::Single).claims), Err(Refusal::RoomFull));
+    assert_eq!(world.rooms.check(world.now, &wish("ana", Dialect::Single).claims), Ok(()));
     let mut elsewhere = wish("ben", Dialect::Single).claims;
     elsewhere.video.room = "other".into();
-    assert_eq!(world.rooms.check(&elsewhere), Ok(()));
+    assert_eq!(world.rooms.check(world.now, &elsewhere), Ok(()));
     let ben = world.join("ben", CHROMIUM_JOIN);
     assert_eq!(find!(world.heard(ben), Leave)[0].reason(), DisconnectReason::JoinFailure);
     assert_eq!(world.closed, [ben]);
@@ -630,7 +631,7 @@ fn at_shutdown_everybody_is_told_to_come_back() {
     let leave = find!(world.heard(ana), Leave).remove(0);
     assert_eq!((leave.reason(), leave.action()), (DisconnectReason::ServerShutdown, Action::Reconnect));
     assert_eq!(world.closed, [ana]);
-    assert_eq!(world.rooms.check(&wish("ana", Dialect::Single).claims), Err(Refusal::ShuttingDown));
+    assert_eq!(world.rooms.check(world.now, &wish("ana", Dialect::Single).claims), Err(Refusal::ShuttingDown));
 }
 
 #[test]

@@ -12,6 +12,7 @@ pub mod upstream;
 
 use crate::Settings;
 use crate::auth::{Claims, Grants};
+use crate::counts::Counts;
 use crate::negotiate::answer::Answerer;
 use crate::negotiate::offer::Offerer;
 use crate::rooms::effect::{ConnId, Effect, Notice};
@@ -139,6 +140,7 @@ pub struct Context<'a> {
     pub settings: &'a Settings,
     pub ids: &'a mut Ids,
     pub out: &'a mut Vec<Effect>,
+    pub counts: &'a Counts,
     pub subscribers: &'a mut Subscribers,
     pub loads: &'a mut Loads,
     pub room: RoomId,
@@ -168,7 +170,10 @@ pub struct Session {
     pub key: SessionKey,
     /// As others see it; `tracks` is empty here, the room fills it in.
     pub info: proto::ParticipantInfo,
+    /// What it may now.
     pub grants: Grants,
+    /// What it may once it is let in, while it is in the waiting room.
+    pub waiting: Option<Grants>,
     /// None while the WebSocket is gone, and where there never is any: such a session lives as long as its wire.
     pub conn: Option<ConnId>,
     /// Last part of the URL by which a session over plain HTTP is known.
@@ -216,6 +221,7 @@ impl Session {
             key,
             info,
             grants: join.claims.video.clone(),
+            waiting: None,
             conn,
             resource: None,
             behind: None,
@@ -250,8 +256,11 @@ impl Session {
         std::iter::once(self.upstream.transport).chain(self.downstream.as_ref().map(|d| d.transport))
     }
 
-    /// Where data for this client is sent, once that wire is up.
+    /// Where data for this client is sent, once that wire is up and it isn't waiting any more.
     pub fn data_transport(&self) -> Option<TransportId> {
+        if self.waiting.is_some() {
+            return None;
+        }
         let transport = self.downstream.as_ref().map_or(self.upstream.transport, |d| d.transport);
         self.connected.contains(&transport).then_some(transport)
     }

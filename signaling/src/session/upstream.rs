@@ -27,7 +27,8 @@ impl Session {
         cx: &mut Context<'_>,
     ) -> Vec<Change> {
         if let Err((reason, words)) = self.may_add(&request, publications, cx.settings.max_tracks) {
-            tracing::info!(reason = words, "track refused");
+            tracing::info!(participant = self.info.identity, reason = words, "track refused");
+            cx.counts.turned_away(if reason == Reason::NotAllowed { "track_not_allowed" } else { "track_invalid" });
             let response = proto::RequestResponse {
                 reason: reason as i32,
                 message: words.to_owned(),
@@ -57,10 +58,10 @@ impl Session {
         most: usize,
     ) -> Result<(), (Reason, &'static str)> {
         if !self.grants.publish() {
-            return Err((Reason::NotAllowed, "the token does not allow to publish"));
+            return Err((Reason::NotAllowed, "you may not publish"));
         }
         if !self.grants.publish_source(source_name(request.source())) {
-            return Err((Reason::NotAllowed, "the token does not allow to publish this source"));
+            return Err((Reason::NotAllowed, "you may not publish this source"));
         }
         if !matches!(request.r#type(), proto::TrackType::Audio | proto::TrackType::Video) {
             return Err((Reason::UnsupportedType, "only audio and video tracks can be published"));
