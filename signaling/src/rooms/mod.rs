@@ -341,8 +341,8 @@ impl Rooms {
                     self.within(id, now, |room, cx| room.handle_data(key, channel, &payload, cx));
                 }
             }
-            Event::Speakers { room, speakers } => {
-                self.within(room, now, |room, cx| room.speakers(worker, speakers, cx));
+            Event::Speakers { room, speakers, dominant } => {
+                self.within(room, now, |room, cx| room.speakers(worker, speakers, dominant, cx));
             }
             Event::StreamState { transport, track, subscription, paused } => {
                 if let Some((id, key)) = of(&transport) {

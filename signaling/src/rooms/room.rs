@@ -7,14 +7,14 @@ use super::options::Options;
 use super::pages::Pages;
 use super::revoked::Revoked;
 use super::roster::Roster;
+use super::speakers::Heard;
 use crate::negotiate::sdp::SdpError;
 use crate::session::{Change, Context, Dialect, Join, Publications, Request, Session, SessionKey};
 use livekit_protocol as proto;
 use proto::DisconnectReason;
 use proto::leave_request::Action;
 use proto::participant_info::State;
-use ramai_sfu::api::Speaker;
-use ramai_sfu::id::{TransportId, WorkerId};
+use ramai_sfu::id::{TrackId, TransportId, WorkerId};
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
@@ -45,7 +45,9 @@ pub struct Room {
     pub entrance: Entrance,
     pub(super) revoked: Revoked,
     /// The last word of each worker on who is heard among its publishers.
-    pub(super) heard: BTreeMap<WorkerId, Vec<Speaker>>,
+    pub(super) heard: BTreeMap<WorkerId, Heard>,
+    /// The track that has the floor, also while it pauses.
+    pub(super) floor: Option<TrackId>,
     pub(super) speaking: BTreeMap<SessionKey, f32>,
     pub(super) roster: Roster,
     /// Those who were told to others.
@@ -69,6 +71,7 @@ impl Room {
             entrance: Entrance::default(),
             revoked: Revoked::default(),
             heard: BTreeMap::new(),
+            floor: None,
             speaking: BTreeMap::new(),
             roster: Roster::default(),
             pages: Pages::default(),

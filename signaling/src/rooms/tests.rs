@@ -569,9 +569,9 @@ fn speakers_are_told_as_changes() {
     let room = world.rooms.conns[&ana].0;
     world.heard(ben);
     let loud = vec![Speaker { track, level: 0.5 }];
-    world.event(Event::Speakers { room, speakers: loud.clone() });
-    world.event(Event::Speakers { room, speakers: loud });
-    world.event(Event::Speakers { room, speakers: Vec::new() });
+    world.event(Event::Speakers { room, speakers: loud.clone(), dominant: None });
+    world.event(Event::Speakers { room, speakers: loud, dominant: None });
+    world.event(Event::Speakers { room, speakers: Vec::new(), dominant: None });
     let told: Vec<_> =
         find!(world.heard(ben), SpeakersChanged).iter().map(|s| (s.speakers[0].active, s.speakers[0].level)).collect();
     assert_eq!(told, [(true, 0.5), (false, 0.0)]);

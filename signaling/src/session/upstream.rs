@@ -223,7 +223,8 @@ impl Session {
         let pending = self.pending.get(position)?.clone();
         let payloads = codecs::understood(section, pending.receive.prefer, pending.receive.red);
         let layers = codecs::layers(section, |rid| pending.quality_of(rid));
-        let screen = pending.info.source() == proto::TrackSource::ScreenShare;
+        use proto::TrackSource as S;
+        let screen = matches!(pending.info.source(), S::ScreenShare | S::ScreenShareAudio);
         let params = PublishParams { kind, screen, mid, payloads: payloads.clone(), layers: layers.clone() };
         let publication = pending.clone().publish(self.key, self.info.sid.clone(), mid, payloads, &layers);
         self.pending.remove(position);

@@ -158,9 +158,9 @@ fn who_fell_silent_unheard_is_told_to_be_silent() {
         .iter()
         .find_map(|c| if let Command::Publish { track, .. } = c { Some(track) } else { None })
         .unwrap();
-    world.event(Event::Speakers { room, speakers: vec![Speaker { track, level: 0.5 }] });
+    world.event(Event::Speakers { room, speakers: vec![Speaker { track, level: 0.5 }], dominant: None });
     world.rooms.fell_behind(world.now, ben);
-    world.event(Event::Speakers { room, speakers: Vec::new() });
+    world.event(Event::Speakers { room, speakers: Vec::new(), dominant: None });
     world.heard(ben);
     world.rooms.caught_up(world.now, ben);
     world.settle();
