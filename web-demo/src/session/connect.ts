@@ -9,6 +9,8 @@ import {
   Room,
   RoomEvent,
 } from 'livekit-client';
+import { raiseHand } from '../room/hand';
+import { RoomModel } from '../room/model';
 import { problemOfDevice, problemOfDisconnect, problemOfJoin, RECONNECTING, type Problem } from '../words';
 import { backoff } from './backoff';
 import { askWhen, isBusy } from './busy';
@@ -58,6 +60,8 @@ export class CallSession extends Store<SessionState> {
   readonly id = ++calls;
   readonly room: Room;
   readonly chat: ChatLog;
+  /** Who is there and what is on screen. */
+  readonly model: RoomModel;
   /** What the person wants to send, kept over reconnects and reloads. */
   private readonly wish: OngoingCall;
   private readonly closing = new AbortController();
@@ -96,6 +100,9 @@ export class CallSession extends Store<SessionState> {
       },
     });
     this.chat = new ChatLog(this.room);
+    this.model = new RoomModel(this.room, (title, text) =>
+      this.notify({ kind: 'other', title, text, remedy: 'stop' }),
+    );
     this.room
       .on(RoomEvent.SignalReconnecting, () => this.patch({ phase: 'reconnecting', banner: RECONNECTING }))
       .on(RoomEvent.Reconnecting, () => this.patch({ phase: 'reconnecting', banner: RECONNECTING }))
@@ -156,6 +163,19 @@ export class CallSession extends Store<SessionState> {
         remedy: 'stop',
       });
       return false;
+    }
+  }
+
+  async raiseHand(up: boolean): Promise<void> {
+    try {
+      await raiseHand(this.room, up);
+    } catch {
+      this.notify({
+        kind: 'other',
+        title: up ? 'Your hand could not be raised' : 'Your hand could not be lowered',
+        text: 'The server did not take it. Try again in a moment.',
+        remedy: 'stop',
+      });
     }
   }
 
@@ -227,7 +247,8 @@ export class CallSession extends Store<SessionState> {
       const pass = await fetchToken(room, name, identity, this.closing.signal);
       if (this.closing.signal.aborted) return RECONNECTING;
       token = pass.token;
-      await this.room.connect(serverUrl(), token, { maxRetries: 0 });
+      this.model.desk.moderation.token = token;
+      await this.room.connect(serverUrl(), token, { maxRetries: 0, autoSubscribe: false });
     } catch (error) {
       if (!isBusy(error)) return problemOfJoin(error);
       const busy = await askWhen(serverUrl(), token, this.closing.signal);
@@ -295,6 +316,7 @@ export class CallSession extends Store<SessionState> {
     this.wake?.();
     this.whenGone?.(DisconnectReason.CLIENT_INITIATED);
     void this.room.disconnect();
+    this.model.close();
   }
 
   private pause(ms: number): Promise<void> {
