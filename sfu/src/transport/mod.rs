@@ -316,6 +316,11 @@ impl Transport {
         opened
     }
 
+    /// Reads what a seal will need, before it is needed.
+    pub fn warm(&self) -> usize {
+        self.srtp.as_ref().map_or(0, |srtp| srtp.outbound.warm())
+    }
+
     /// Seals the RTP packet `buf[start..]` in place and appends the tag.
     pub fn seal_rtp(&mut self, buf: &mut Vec<u8>, start: usize) -> Result<(), SealError> {
         self.srtp.as_mut().ok_or(SealError::NotReady)?.outbound.seal_rtp(buf, start)

@@ -17,11 +17,12 @@ impl Room {
             .sessions
             .values()
             .filter_map(|s| s.subscriptions.get(&track))
-            .filter(|s| s.live && !s.settings.paused)
+            // Who is about to get it counts already, or it would be switched off and on again.
+            .filter(|s| !s.refused && !s.settings.paused)
             .map(|s| s.settings.max_spatial)
             .max();
-        // Without any subscriber everything stays as it is: the next one, or a recording, then starts at once.
-        let Some(top) = top else { return };
+        // Without any subscriber the lowest goes on, so that the next one has a picture at once. In a large room that is most cameras.
+        let top = top.unwrap_or(0);
         // The layer's place among the publisher's own gives the quality by which it knows it. Lower layers stay on: they are
         // what others fall back to.
         let quality = match publication.info.layers.get(usize::from(top)) {

@@ -72,6 +72,11 @@ impl Outbound {
         })
     }
 
+    /// Reads what a seal will need.
+    pub fn warm(&self) -> usize {
+        self.rtp_windows.warm()
+    }
+
     /// Seals the RTP packet `buf[start..]` in place and appends the tag (RFC 3711 section 3.1, RFC 7714 section 8).
     pub fn seal_rtp(&mut self, buf: &mut Vec<u8>, start: usize) -> Result<(), SealError> {
         let header = RtpHeader::parse(buf.get(start..).unwrap_or_default()).ok_or(SealError::Malformed)?;

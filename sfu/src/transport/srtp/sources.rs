@@ -24,6 +24,11 @@ impl Sources {
         }
     }
 
+    /// Reads where the windows lie, before they are needed.
+    pub(super) fn warm(&self) -> usize {
+        self.near.first().map_or(0, |(ssrc, _)| *ssrc as usize)
+    }
+
     /// Remembers the first index of an SSRC that has no window yet.
     pub(super) fn start(&mut self, ssrc: u32, index: u64) {
         let window = Window::starting_at(index);
