@@ -83,6 +83,8 @@ keys! {
     max_participants: u32 = Integer, "1000";
     /// Whether the server API may unmute somebody's microphone or camera, not only mute it. Off, people open their own.
     remote_unmute: bool = Bool, "false";
+    /// How many microphones of a room are heard at once, the loudest; the others are silent to everybody until they are louder. 0: all.
+    audible: u8 = Integer, "5";
     /// Addresses with port on which metrics for Prometheus are served, at `/metrics`: `127.0.0.1:9464`. Empty means nowhere, but
     /// with `dev` beside everything else. They tell who talks how much: keep them from the public.
     metrics_bind: Vec<SocketAddr> = List, "";

@@ -146,7 +146,8 @@ fn start_media(config: &Config, identity: &Identity, ended: &Arc<Notify>) -> Res
     let mut handles: Vec<WorkerHandle> = Vec::new();
     for (index, (socket, inbox)) in (0..).zip(sockets) {
         let id = WorkerId(index);
-        let worker = Worker::new(std::time::Instant::now(), id, identity.clone(), rand::random());
+        let mut worker = Worker::new(std::time::Instant::now(), id, identity.clone(), rand::random());
+        worker.set_audible(config.audible.into());
         let board = Arc::new(Board::default());
         boards.push(board.clone());
         let post = (inbox, Post::new(slots.clone()));

@@ -9,6 +9,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Longest token that is read, in bytes. Metadata may be in it.
 const MAX_TOKEN: usize = 32 * 1024;
@@ -165,6 +166,11 @@ fn issuer(token: &str) -> Option<String> {
     Some(serde_json::from_slice::<Issuer>(&payload).ok()?.iss)
 }
 
+/// Seconds since the epoch.
+pub(crate) fn now_secs() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
 /// Signs `claims` with `secret`. `None` only if signing fails altogether.
 pub fn mint(claims: &impl Serialize, secret: &str) -> Option<String> {
     jsonwebtoken::encode(&Header::new(Algorithm::HS256), claims, &EncodingKey::from_secret(secret.as_bytes())).ok()
@@ -173,11 +179,6 @@ pub fn mint(claims: &impl Serialize, secret: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::{SystemTime, UNIX_EPOCH};
-
-    fn now() -> u64 {
-        SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
-    }
 
     fn keys() -> Vec<(String, String)> {
         vec![("devkey".into(), "secret".into())]
@@ -187,7 +188,7 @@ mod tests {
         Claims {
             iss: "devkey".into(),
             sub: "ana".into(),
-            exp: now() + 60,
+            exp: now_secs() + 60,
             video: Grants { room_join: true, room: "r".into(), ..Grants::default() },
             ..Claims::default()
         }
@@ -208,8 +209,11 @@ mod tests {
     #[test]
     fn each_defect_has_its_own_words() {
         assert_eq!(check(&claims(), "other").unwrap_err(), Refusal::WrongSignature);
-        assert_eq!(check(&Claims { exp: now() - 60, ..claims() }, "secret").unwrap_err(), Refusal::TokenExpired);
-        assert_eq!(check(&Claims { nbf: now() + 60, ..claims() }, "secret").unwrap_err(), Refusal::TokenNotYetValid);
+        assert_eq!(check(&Claims { exp: now_secs() - 60, ..claims() }, "secret").unwrap_err(), Refusal::TokenExpired);
+        assert_eq!(
+            check(&Claims { nbf: now_secs() + 60, ..claims() }, "secret").unwrap_err(),
+            Refusal::TokenNotYetValid
+        );
         assert_eq!(check(&Claims { iss: "x".into(), ..claims() }, "secret").unwrap_err(), Refusal::UnknownKey);
         assert_eq!(check(&Claims { sub: String::new(), ..claims() }, "secret").unwrap_err(), Refusal::NoIdentity);
         let mut no_join = claims();

@@ -61,6 +61,12 @@ pub enum Refusal {
     /// The room has as many participants as it may.
     #[error("the room is full")]
     RoomFull,
+    /// A host lets nobody new in.
+    #[error("the room is locked")]
+    RoomLocked,
+    /// Over plain HTTP nobody can be told that it is let in now.
+    #[error("the room has a waiting room, in which only clients with a WebSocket can wait")]
+    WaitingRoom,
     /// A host sent this participant away after the token was made.
     #[error("you were removed from this room")]
     Removed,
@@ -87,6 +93,8 @@ impl Refusal {
             Refusal::NoJoinGrant
             | Refusal::WrongRoom
             | Refusal::RoomFull
+            | Refusal::RoomLocked
+            | Refusal::WaitingRoom
             | Refusal::Removed
             | Refusal::NotGranted(_)
             | Refusal::NotYours => StatusCode::FORBIDDEN,
@@ -121,6 +129,8 @@ impl Refusal {
             Refusal::Sdp(_) => "bad_sdp",
             Refusal::UnusableOffer(_) => "unusable_offer",
             Refusal::RoomFull => "room_full",
+            Refusal::RoomLocked => "room_locked",
+            Refusal::WaitingRoom => "waiting_room",
             Refusal::Removed => "removed",
             Refusal::BadRequest(_) => "bad_request",
             Refusal::ShuttingDown => "shutting_down",

@@ -12,6 +12,7 @@ mod assets;
 mod auth;
 mod counts;
 mod error;
+mod invite;
 mod media;
 mod negotiate;
 mod rooms;

@@ -65,6 +65,9 @@ table! { r;
     Counter "audio_deepened_packets_total" "Audio packets sent with more earlier frames than they came with, to receivers that lose many." {
         "" => r.worker.counters().deepened
     }
+    Counter "audio_gated_packets_total" "Audio packets of microphones that were not among the loudest of their room, and went no further." {
+        "" => r.worker.counters().gated
+    }
     Counter "first_pictures_kept_total" "Viewers whose first picture came from packets that were kept, without a key frame from the publisher." {
         "" => r.worker.counters().openings
     }

@@ -1,7 +1,7 @@
 //! Data messages: stamped with who sent them, within bounds, to whom they are for.
 
 use super::room::Room;
-use crate::session::{Context, SessionKey};
+use crate::session::{Context, Session, SessionKey};
 use bytes::Bytes;
 use livekit_protocol as proto;
 use prost::Message;
@@ -9,6 +9,7 @@ use proto::data_packet::Value;
 use ramai_sfu::api::{Command, MAX_DATA_MESSAGE};
 use ramai_sfu::id::TransportId;
 use ramai_sfu::params::DataChannel;
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 /// Bytes per second that one participant may send for long, and at once.
@@ -50,6 +51,9 @@ impl Room {
     /// A message from `key` over `channel`.
     pub fn handle_data(&mut self, key: SessionKey, channel: DataChannel, payload: &Bytes, cx: &mut Context<'_>) {
         let Some(session) = self.sessions.get_mut(&key) else { return };
+        if !session.grants.publish_data() {
+            cx.counts.turned_away("data_not_allowed");
+        }
         if !session.grants.publish_data() || channel == DataChannel::Track || payload.len() > MAX_DATA_MESSAGE {
             tracing::debug!(participant = session.info.identity, ?channel, "data message refused");
             return;
@@ -74,17 +78,17 @@ impl Room {
             session.last_sequence = session.last_sequence.max(packet.sequence);
         }
         let (identities, sids) = address(&mut packet);
-        let to: Vec<TransportId> = self
-            .sessions
-            .values()
-            .filter(|s| s.key != key)
-            .filter(|s| {
-                (identities.is_empty() && sids.is_empty())
-                    || identities.contains(&s.info.identity)
-                    || sids.contains(&s.info.sid)
-            })
-            .filter_map(|s| s.data_transport())
-            .collect();
+        let to: Vec<TransportId> = if sids.is_empty() && !identities.is_empty() {
+            let named: BTreeSet<SessionKey> = identities.iter().filter_map(|name| self.by_identity(name)).collect();
+            let named = named.into_iter().filter(|named| *named != key);
+            named.filter_map(|key| self.sessions.get(&key)?.data_transport()).collect()
+        } else {
+            let for_all = sids.is_empty();
+            let others = self.sessions.values().filter(|s| s.key != key);
+            let others =
+                others.filter(|s| for_all || identities.contains(&s.info.identity) || sids.contains(&s.info.sid));
+            others.filter_map(Session::data_transport).collect()
+        };
         let payload = Bytes::from(packet.encode_to_vec());
         // Our stamp may make it longer than what can be sent.
         if !to.is_empty() && payload.len() <= MAX_DATA_MESSAGE {

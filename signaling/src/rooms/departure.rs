@@ -21,7 +21,7 @@ impl Room {
         if let Some(action) = action {
             session.notify(crate::adapter::livekit::encode::leave(reason, action), cx);
         }
-        let tracks: Vec<TrackId> = self.publications.values().filter(|p| p.publisher == key).map(|p| p.track).collect();
+        let tracks: Vec<TrackId> = self.publications.of(key).map(|p| p.track).collect();
         for track in tracks {
             self.unpublish(track, cx);
         }
@@ -31,13 +31,23 @@ impl Room {
             cx.out.push(Effect::Close(conn));
         }
         for track in session.subscriptions.keys() {
+            cx.subscribers.remove(*track, key);
             self.tell_wanted(*track, cx);
         }
+        cx.loads.remove(cx.room, session.worker, 1 + session.subscriptions.len());
+        if self.identities.get(&identity) == Some(&key) {
+            self.identities.remove(&identity);
+        }
         self.speaking.remove(&key);
+        match reason {
+            DisconnectReason::ParticipantRemoved => self.entrance.removed(&identity),
+            _ if session.waiting.is_none() => self.entrance.left(&identity, cx.now),
+            _ => {}
+        }
         let resource = session.resource.take();
-        self.gone.push(Gone { key, transports: session.transports().collect(), resource });
+        self.gone.push(Gone { conn: session.conn, transports: session.transports().collect(), resource });
         if !session.grants.hidden {
-            self.announce_departure(key, session.info, reason, cx);
+            self.announce_departure(key, session.info, reason, session.waiting.is_some(), cx);
         }
         if self.sessions.is_empty() {
             self.empty_since = Some(cx.now);
@@ -60,6 +70,7 @@ impl Room {
             self.remove(key, DisconnectReason::SignalClose, None, cx);
         } else {
             session.ends_at = Some(cx.now + wait);
+            session.behind = session.behind.or(Some(cx.now));
         }
     }
 

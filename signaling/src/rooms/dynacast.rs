@@ -13,16 +13,13 @@ impl Room {
     /// The subscribers of a track changed, or what they show of it.
     pub(super) fn tell_wanted(&mut self, track: TrackId, cx: &mut Context<'_>) {
         let Some(publication) = self.publications.get_mut(&track).filter(|p| p.kind() == Kind::Video) else { return };
-        let top = self
-            .sessions
-            .values()
-            .filter_map(|s| s.subscriptions.get(&track))
-            // Who is about to get it counts already, or it would be switched off and on again.
-            .filter(|s| !s.refused && !s.settings.paused)
-            .map(|s| s.settings.max_spatial)
-            .max();
-        // Without any subscriber the lowest goes on, so that the next one has a picture at once. In a large room that is most cameras.
-        let top = top.unwrap_or(0);
+        let top = match cx.subscribers.top(track) {
+            Some(top) => top,
+            // Those who just subscribed are sent something in a moment: what they will want isn't turned off before.
+            None if publication.wanted.is_none() && cx.subscribers.has(track) => return,
+            // The lowest goes on, so that the next who watches has a picture at once. In a large room that is most cameras.
+            None => 0,
+        };
         // The layer's place among the publisher's own gives the quality by which it knows it. Lower layers stay on: they are
         // what others fall back to.
         let quality = match publication.info.layers.get(usize::from(top)) {

@@ -2,6 +2,7 @@
 
 use super::room::Room;
 use crate::Settings;
+use crate::session::{Session, SessionKey};
 use livekit_protocol as proto;
 use std::time::{Duration, Instant};
 
@@ -37,7 +38,7 @@ impl Room {
     /// The room as clients are told of it.
     pub fn info(&self, settings: &Settings) -> proto::Room {
         let seconds = |own: Option<Duration>| own.unwrap_or(settings.empty_timeout).as_secs() as u32;
-        let visible = || self.sessions.values().filter(|s| !s.grants.hidden);
+        let visible = |key: &SessionKey| self.sessions.get(key).is_some_and(Session::listed);
         proto::Room {
             sid: self.sid.clone(),
             name: self.name.clone(),
@@ -48,9 +49,8 @@ impl Room {
             creation_time_ms: self.created_ms,
             enabled_codecs: crate::adapter::livekit::encode::enabled_codecs(),
             metadata: self.options.metadata.clone(),
-            num_participants: visible().count() as u32,
-            num_publishers: visible().filter(|s| self.publications.values().any(|p| p.publisher == s.key)).count()
-                as u32,
+            num_participants: self.pages.len() as u32,
+            num_publishers: self.publications.publishers().filter(|key| visible(key)).count() as u32,
             ..Default::default()
         }
     }

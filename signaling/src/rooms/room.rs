@@ -1,23 +1,29 @@
 //! One room: its sessions, its tracks, and what each hears of the others.
 
 use super::effect::{ConnId, Effect, Notice};
+use super::entrance::Entrance;
+use super::lately::Lately;
 use super::options::Options;
+use super::pages::Pages;
 use super::revoked::Revoked;
-use super::roster::{self, Roster};
+use super::roster::Roster;
+use super::speakers::Heard;
 use crate::negotiate::sdp::SdpError;
 use crate::session::{Change, Context, Dialect, Join, Publications, Request, Session, SessionKey};
 use livekit_protocol as proto;
 use proto::DisconnectReason;
 use proto::leave_request::Action;
 use proto::participant_info::State;
-use ramai_sfu::api::Speaker;
-use ramai_sfu::id::{TransportId, WorkerId};
-use std::collections::BTreeMap;
-use std::time::Instant;
+use ramai_sfu::id::{TrackId, TransportId, WorkerId};
+use std::collections::{BTreeMap, HashMap};
+use std::time::{Duration, Instant};
+
+/// What was sent so long before a line was found to be cut may not have arrived: the longest silence that a client is allowed.
+const ON_THE_WAY: Duration = Duration::from_secs(15);
 
 /// A session that is gone, for the maps above the room.
 pub struct Gone {
-    pub key: SessionKey,
+    pub conn: Option<super::effect::ConnId>,
     pub transports: Vec<TransportId>,
     pub resource: Option<String>,
 }
@@ -28,17 +34,25 @@ pub struct Room {
     pub name: String,
     pub created_ms: i64,
     pub sessions: BTreeMap<SessionKey, Session>,
+    /// Who has which identity.
+    pub(super) identities: HashMap<String, SessionKey>,
     pub publications: Publications,
     pub gone: Vec<Gone>,
     pub empty_since: Option<Instant>,
     /// Somebody has been in it.
     pub entered: bool,
     pub options: Options,
+    pub entrance: Entrance,
     pub(super) revoked: Revoked,
     /// The last word of each worker on who is heard among its publishers.
-    pub(super) heard: BTreeMap<WorkerId, Vec<Speaker>>,
+    pub(super) heard: BTreeMap<WorkerId, Heard>,
+    /// The track that has the floor, also while it pauses.
+    pub(super) floor: Option<TrackId>,
     pub(super) speaking: BTreeMap<SessionKey, f32>,
     pub(super) roster: Roster,
+    /// Those who were told to others.
+    pub(super) pages: Pages,
+    pub(super) lately: Lately,
 }
 
 impl Room {
@@ -48,27 +62,34 @@ impl Room {
             name,
             created_ms,
             sessions: BTreeMap::new(),
-            publications: Publications::new(),
+            identities: HashMap::new(),
+            publications: Publications::default(),
             gone: Vec::new(),
             empty_since: None,
             entered: false,
             options: Options::default(),
+            entrance: Entrance::default(),
             revoked: Revoked::default(),
             heard: BTreeMap::new(),
+            floor: None,
             speaking: BTreeMap::new(),
             roster: Roster::default(),
+            pages: Pages::default(),
+            lately: Lately::default(),
         }
     }
 
     /// The session of an identity.
     pub fn by_identity(&self, identity: &str) -> Option<SessionKey> {
-        self.sessions.values().find(|s| s.info.identity == identity).map(|s| s.key)
+        self.identities.get(identity).copied()
     }
 
     /// A session is one of the room's from now on; nobody was told yet.
     pub(super) fn enter(&mut self, session: Session, cx: &mut Context<'_>) {
         self.tell_before(&session.info.identity, cx);
         (self.empty_since, self.entered) = (None, true);
+        cx.loads.add(cx.room, session.worker);
+        self.identities.insert(session.info.identity.clone(), session.key);
         self.sessions.insert(session.key, session);
     }
 
@@ -76,19 +97,27 @@ impl Room {
     pub fn join(&mut self, session: Session, join: &Join, cx: &mut Context<'_>) {
         let key = session.key;
         self.enter(session, cx);
+        // The first page goes with the first message, for clients that look who is there when they are in.
+        let (mut others, mut more) = (Vec::new(), Vec::new());
+        if self.sessions.get(&key).is_some_and(|s| s.waiting.is_none()) {
+            let first = self.pages.first().filter_map(|other| Some(self.participant(self.sessions.get(&other)?)));
+            others = first.collect();
+            more = self.pages(1);
+        }
+        if self.sessions.get(&key).is_some_and(Session::listed) {
+            self.pages.touch(key);
+        }
         let Some(session) = self.sessions.get(&key) else { return };
-        let (others, more) = roster::split(self.everybody_but(key));
         let response = crate::adapter::livekit::encode::join_response(
-            self.info(cx.settings),
+            self.info_for(session, cx.settings),
             self.participant(session),
             others,
             join.dialect == Dialect::Dual,
             cx.settings,
         );
         session.notify(Notice::Join(response), cx);
-        for update in more {
-            session.notify(update, cx);
-        }
+        cx.out.extend(session.conn.map(|conn| Effect::Frames(conn, more)));
+        self.tell_of_waiting(session, cx);
         self.announce(key, false, cx);
         for track in join.add_tracks.iter().cloned() {
             self.handle(key, Request::AddTrack(track), cx);
@@ -111,14 +140,11 @@ impl Room {
         session.ends_at = None;
         let reconnect = crate::adapter::livekit::encode::reconnect_response(session.last_sequence, cx.settings);
         session.notify(Notice::Reconnect(reconnect), cx);
-        let room = self.info(cx.settings);
-        let mut participants = self.everybody_but(key);
-        let Some(session) = self.sessions.get(&key) else { return };
-        participants.push(self.participant(session));
-        for update in roster::in_messages(participants) {
-            session.notify(update, cx);
+        // What was on its way when the line was cut may be lost, too.
+        let since = session.behind.take().and_then(|since| since.checked_sub(ON_THE_WAY)).unwrap_or(cx.now);
+        if !self.catch_up(key, since, cx) {
+            return;
         }
-        session.notify(Notice::RoomUpdate(proto::RoomUpdate { room: Some(room) }), cx);
         self.with(key, cx, |session, publications, cx| session.restart_downstream(publications, cx));
     }
 
@@ -190,12 +216,14 @@ impl Room {
 
     /// What is due by time alone.
     pub fn tick(&mut self, cx: &mut Context<'_>) {
+        self.entrance.tick(cx.now);
         let ended = |s: &&Session| s.ends_at.is_some_and(|at| at <= cx.now);
         let ended: Vec<SessionKey> = self.sessions.values().filter(ended).map(|s| s.key).collect();
         for key in ended {
             self.remove(key, DisconnectReason::SignalClose, None, cx);
         }
         self.tell(cx);
+        self.lately.prune(cx.now);
         let Room { sessions, publications, .. } = self;
         for session in sessions.values_mut() {
             session.tick(publications, cx);

@@ -25,7 +25,7 @@ impl Room {
                     published.push(publication.track);
                     let mut publication = publication;
                     publication.allowed = self.allowed(key, &publication.info.sid);
-                    self.publications.insert(publication.track, *publication);
+                    self.publications.insert(*publication);
                     announce = true;
                 }
                 Change::Ended(track) => {
@@ -51,10 +51,11 @@ impl Room {
 
     /// A track is gone: for its subscribers, then for the media plane.
     pub(super) fn unpublish(&mut self, track: TrackId, cx: &mut Context<'_>) {
-        let Some(publication) = self.publications.remove(&track) else { return };
+        let Some(publication) = self.publications.remove(track) else { return };
         tracing::info!(room = self.name, track = publication.info.sid, "track unpublished");
         let Room { sessions, publications, .. } = self;
-        for session in sessions.values_mut().filter(|s| s.subscriptions.contains_key(&track)) {
+        for key in cx.subscribers.of(track) {
+            let Some(session) = sessions.get_mut(&key) else { continue };
             session.unsubscribe(track, cx);
             session.negotiate(publications, cx);
         }
@@ -69,7 +70,7 @@ impl Room {
         muted: bool,
         cx: &mut Context<'_>,
     ) -> Option<proto::TrackInfo> {
-        let Some(publication) = self.publications.values_mut().find(|p| p.publisher == key && p.info.sid == sid) else {
+        let Some(publication) = self.publications.own_mut(key, sid) else {
             return self.sessions.get_mut(&key)?.mute_pending(sid, muted);
         };
         let changes = publication.info.muted != muted;

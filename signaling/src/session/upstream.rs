@@ -27,7 +27,8 @@ impl Session {
         cx: &mut Context<'_>,
     ) -> Vec<Change> {
         if let Err((reason, words)) = self.may_add(&request, publications) {
-            tracing::info!(reason = words, "track refused");
+            tracing::info!(participant = self.info.identity, reason = words, "track refused");
+            cx.counts.turned_away(if reason == Reason::NotAllowed { "track_not_allowed" } else { "track_invalid" });
             let response = proto::RequestResponse {
                 reason: reason as i32,
                 message: words.to_owned(),
@@ -56,10 +57,10 @@ impl Session {
         publications: &Publications,
     ) -> Result<(), (Reason, &'static str)> {
         if !self.grants.publish() {
-            return Err((Reason::NotAllowed, "the token does not allow to publish"));
+            return Err((Reason::NotAllowed, "you may not publish"));
         }
         if !self.grants.publish_source(source_name(request.source())) {
-            return Err((Reason::NotAllowed, "the token does not allow to publish this source"));
+            return Err((Reason::NotAllowed, "you may not publish this source"));
         }
         if !matches!(request.r#type(), proto::TrackType::Audio | proto::TrackType::Video) {
             return Err((Reason::UnsupportedType, "only audio and video tracks can be published"));
@@ -70,7 +71,7 @@ impl Session {
         if request.cid.is_empty() || request.cid.len() > MAX_CID || request.name.len() > MAX_CID {
             return Err((Reason::InvalidRequest, "the track's cid or name is empty or too long"));
         }
-        let mine = publications.values().filter(|p| p.publisher == self.key).count();
+        let mine = publications.of(self.key).count();
         if self.pending.len() >= MAX_PENDING || mine >= MAX_PENDING {
             return Err((Reason::LimitExceeded, "too many tracks"));
         }
@@ -144,7 +145,7 @@ impl Session {
                 Change::Published(p) => Some((p.track, p.info.layers.clone())),
                 _ => None,
             })
-            .chain(publications.values().filter(|p| p.publisher == self.key).map(|p| (p.track, p.info.layers.clone())))
+            .chain(publications.of(self.key).map(|p| (p.track, p.info.layers.clone())))
             .collect();
         let quality =
             |track: TrackId, rid: &str| qualities.get(&track)?.iter().find(|l| l.rid == rid).map(|l| l.quality);
@@ -221,7 +222,8 @@ impl Session {
         let pending = self.pending.get(position)?.clone();
         let payloads = codecs::understood(section, pending.receive.prefer, pending.receive.red);
         let layers = codecs::layers(section, |rid| pending.quality_of(rid));
-        let screen = pending.info.source() == proto::TrackSource::ScreenShare;
+        use proto::TrackSource as S;
+        let screen = matches!(pending.info.source(), S::ScreenShare | S::ScreenShareAudio);
         let params = PublishParams { kind, screen, mid, payloads: payloads.clone(), layers: layers.clone() };
         let publication = pending.clone().publish(self.key, self.info.sid.clone(), mid, payloads, &layers);
         self.pending.remove(position);

@@ -4,7 +4,9 @@ use super::socket::{PING_INTERVAL, PING_TIMEOUT};
 use crate::Settings;
 use crate::auth::Grants;
 use crate::rooms::effect::Notice;
+use bytes::Bytes;
 use livekit_protocol as proto;
+use prost::Message;
 use proto::leave_request::Action;
 use proto::{DisconnectReason, TrackSource};
 
@@ -30,6 +32,11 @@ pub fn enabled_codecs() -> Vec<proto::Codec> {
     ["audio/opus", "audio/red", "video/VP8", "video/VP9", "video/H264", "video/AV1", "video/rtx"]
         .map(|mime| proto::Codec { mime: mime.into(), fmtp_line: String::new() })
         .into()
+}
+
+/// One frame for a WebSocket.
+pub fn frame(notice: Notice) -> Bytes {
+    Bytes::from(proto::SignalResponse { message: Some(notice) }.encode_to_vec())
 }
 
 /// The first message of a session.

@@ -1,8 +1,10 @@
 //! One client's WebSocket: frames in become requests, notices become frames out; pings are answered here.
 
+use super::encode::frame;
 use crate::counts::OpenSocket;
-use crate::rooms::actor::{Handle, Outbound};
+use crate::rooms::actor::Handle;
 use crate::rooms::effect::Closing;
+use crate::rooms::outbox::Outbound;
 use crate::session::{Join, Request};
 use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
 use bytes::Bytes;
@@ -130,10 +132,6 @@ fn handle(message: Message, limit: &mut Limit) -> Step {
         }
         Some(request) => Step::Request(Box::new(request)),
     }
-}
-
-fn frame(notice: proto::signal_response::Message) -> Bytes {
-    Bytes::from(proto::SignalResponse { message: Some(notice) }.encode_to_vec())
 }
 
 fn now_ms() -> i64 {

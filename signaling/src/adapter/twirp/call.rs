@@ -2,7 +2,9 @@
 
 use super::Failure;
 use crate::adapter::State;
+use crate::auth::now_secs;
 use crate::auth::{self, Claims};
+use crate::invite::Place;
 use crate::rooms::Rooms;
 use crate::rooms::control::{By, Fault, Order};
 use axum::body::Bytes;
@@ -109,6 +111,11 @@ impl Call {
         };
         let done = self.state.rooms.turn(|rooms, now, wall_ms| order(rooms, &Order { by, now, wall_ms })).await;
         Ok(done.ok_or_else(Failure::unavailable)??)
+    }
+
+    /// Signs an invite with the token's own key.
+    pub fn sign(&self, place: Place, ttl: u64) -> Option<String> {
+        place.sign(&self.claims.iss, now_secs() + ttl, &self.state.settings.keys)
     }
 
     /// The answer, in the format of the question.

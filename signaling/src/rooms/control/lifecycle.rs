@@ -89,7 +89,7 @@ impl Rooms {
 impl Room {
     /// Tells everybody what the room is now.
     fn tell_room(&self, cx: &mut Context<'_>) {
-        let conns: Vec<_> = self.sessions.values().filter_map(|s| s.conn).collect();
+        let conns: Vec<_> = self.conns().collect();
         let update = proto::RoomUpdate { room: Some(self.info(cx.settings)) };
         cx.out.push(Effect::Notice(conns, Box::new(Notice::RoomUpdate(update))));
     }

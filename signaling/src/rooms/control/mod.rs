@@ -2,6 +2,7 @@
 //! [`Rooms`] that is carried out at once or says what is in the way; who may give it was checked before.
 
 mod data;
+pub mod door;
 mod lifecycle;
 mod participants;
 mod permission;

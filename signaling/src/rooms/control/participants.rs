@@ -2,7 +2,7 @@
 
 use super::{Fault, MAX_METADATA, Order};
 use crate::rooms::room::Room;
-use crate::rooms::{MAX_NAME, Rooms};
+use crate::rooms::{MAX_NAME, Rooms, standing};
 use crate::session::SessionKey;
 use livekit_protocol as proto;
 use proto::leave_request::Action;
@@ -55,13 +55,16 @@ impl Rooms {
 }
 
 impl Room {
-    fn participant_of(&self, key: SessionKey) -> Result<ParticipantInfo, Fault> {
+    pub(super) fn participant_of(&self, key: SessionKey) -> Result<ParticipantInfo, Fault> {
         self.sessions.get(&key).map(|session| self.participant(session)).ok_or(Fault::NoParticipant)
     }
 
     /// Name, metadata and attributes, all of them or none.
     fn describe(&mut self, key: SessionKey, wish: &proto::UpdateParticipantRequest) -> Result<(), Fault> {
         let session = self.sessions.get_mut(&key).ok_or(Fault::NoParticipant)?;
+        if let Some(words) = standing::forbidden_for_hosts(&wish.attributes) {
+            return Err(Fault::NotAllowed(words));
+        }
         let mut attributes = session.info.attributes.clone();
         for (name, value) in &wish.attributes {
             if value.is_empty() {

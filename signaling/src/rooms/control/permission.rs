@@ -16,7 +16,8 @@ impl Room {
         permission: &proto::ParticipantPermission,
         cx: &mut Context<'_>,
     ) {
-        let Some(session) = self.sessions.get(&key) else { return };
+        let Some(session) = self.sessions.get_mut(&key) else { return };
+        let before = session.waiting.as_ref().unwrap_or(&session.grants);
         let grants = Grants {
             can_publish: Some(permission.can_publish),
             can_subscribe: Some(permission.can_subscribe),
@@ -25,16 +26,21 @@ impl Room {
             can_update_own_metadata: Some(permission.can_update_metadata),
             hidden: permission.hidden,
             recorder: permission.recorder,
-            ..session.grants.clone()
+            ..before.clone()
         };
+        if let Some(later) = &mut session.waiting {
+            *later = grants;
+            session.show_standing();
+            return self.announce(key, true, cx);
+        }
         self.set_grants(key, grants, cx);
     }
 
     /// The same by grants.
     pub(in crate::rooms) fn set_grants(&mut self, key: SessionKey, grants: Grants, cx: &mut Context<'_>) {
         let Some(session) = self.sessions.get_mut(&key) else { return };
-        session.info.permission = Some(encode::permission(&grants));
         let before = std::mem::replace(&mut session.grants, grants);
+        session.show_standing();
         let (sees, hides) = (session.grants.subscribe(), session.grants.hidden && !before.hidden);
         self.end_forbidden(key, cx);
         if hides {

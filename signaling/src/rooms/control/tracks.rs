@@ -85,7 +85,7 @@ impl Room {
 
     /// Published and announced tracks of a participant.
     fn tracks_of(&self, key: SessionKey) -> impl Iterator<Item = &TrackInfo> {
-        let published = self.publications.values().filter(move |p| p.publisher == key).map(|p| &p.info);
+        let published = self.publications.of(key).map(|p| &p.info);
         let pending = self.sessions.get(&key).into_iter().flat_map(|s| s.pending.iter().map(|p| &p.info));
         published.chain(pending)
     }

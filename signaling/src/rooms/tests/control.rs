@@ -4,12 +4,12 @@ use super::*;
 use crate::rooms::control::{By, Fault, Order};
 use proto::request_response::Reason;
 
-impl World {
-    /// An order of the application's.
-    fn order(&self) -> Order {
-        Order { by: By::Key("app".into()), now: self.now, wall_ms: 1_700_000_000_000 }
-    }
+/// An order of the application's.
+pub(super) fn by_app(world: &World) -> Order {
+    Order { by: By::Key("app".into()), now: world.now, wall_ms: 1_700_000_000_000 }
+}
 
+impl World {
     /// The SIDs of camera and microphone that this client just announced.
     pub(super) fn announced(&mut self, conn: ConnId) -> [String; 2] {
         let sids: Vec<String> =
@@ -19,7 +19,7 @@ impl World {
 
     fn mute_by_order(&mut self, who: &str, sid: &str, muted: bool) -> Result<proto::TrackInfo, Fault> {
         let wish = proto::MuteRoomTrackRequest { room: "r".into(), identity: who.into(), track_sid: sid.into(), muted };
-        let order = self.order();
+        let order = by_app(self);
         let done = self.rooms.mute_published_track(&order, &wish);
         self.settle();
         done.map(|response| response.track.unwrap())
@@ -36,15 +36,15 @@ impl World {
             permission: Some(permission),
             ..Default::default()
         };
-        let order = self.order();
+        let order = by_app(self);
         let info = self.rooms.update_participant(&order, wish).unwrap();
         self.settle();
         info
     }
 
-    fn remove_by_order(&mut self, who: &str) {
+    pub(super) fn remove_by_order(&mut self, who: &str) {
         let wish = proto::RoomParticipantIdentity { room: "r".into(), identity: who.into(), ..Default::default() };
-        let order = self.order();
+        let order = by_app(self);
         self.rooms.remove_participant(&order, &wish).unwrap();
         self.settle();
     }
@@ -116,7 +116,7 @@ fn everybody_is_muted_but_some() {
         world.heard(conn);
     }
     world.commands();
-    let order = world.order();
+    let order = by_app(&world);
     assert_eq!(world.rooms.mute_all(&order, "r", &["ana".into()]), Ok(2));
     world.settle();
     assert_eq!(world.commands().iter().filter(|c| matches!(c, Command::MuteTrack { muted: true, .. })).count(), 2);
@@ -224,20 +224,20 @@ fn who_is_removed_comes_back_with_a_newer_token_alone() {
     assert_eq!(find!(world.heard(ana), Update)[0].participants[0].state(), State::Disconnected);
 
     let mut claims = wish("ben", Dialect::Single).claims;
-    assert_eq!(world.rooms.check(&claims), Err(Refusal::Removed));
+    assert_eq!(world.rooms.check(world.now, &claims), Err(Refusal::Removed));
     claims.nbf = 1_700_000_000;
-    assert_eq!(world.rooms.check(&claims), Ok(()));
+    assert_eq!(world.rooms.check(world.now, &claims), Ok(()));
 
     // Nor does the old token give orders.
     let by = By::Host { identity: "ben".into(), not_before: 0 };
-    let order = Order { by, ..world.order() };
+    let order = Order { by, ..by_app(&world) };
     assert_eq!(world.rooms.mute_all(&order, "r", &[]), Err(Fault::GiverRemoved));
 }
 
 #[test]
 fn a_room_is_made_described_and_ended() {
     let mut world = World::new();
-    let order = world.order();
+    let order = by_app(&world);
     let wish = proto::CreateRoomRequest {
         name: "r".into(),
         empty_timeout: 600,
@@ -258,7 +258,7 @@ fn a_room_is_made_described_and_ended() {
     let ben = world.join("ben", CHROMIUM_JOIN);
     assert_eq!(find!(world.heard(ben), Leave)[0].reason(), DisconnectReason::JoinFailure, "it takes one");
 
-    let order = world.order();
+    let order = by_app(&world);
     let describe = proto::UpdateRoomMetadataRequest { room: "r".into(), metadata: "b".into() };
     assert_eq!(world.rooms.update_room_metadata(&order, describe).unwrap().metadata, "b");
     world.settle();
@@ -275,7 +275,7 @@ fn a_room_is_made_described_and_ended() {
 #[test]
 fn a_room_that_was_left_ends_by_its_own_time() {
     let mut world = World::new();
-    let order = world.order();
+    let order = by_app(&world);
     let wish = proto::CreateRoomRequest { name: "r".into(), departure_timeout: 5, ..Default::default() };
     world.rooms.create_room(&order, wish).unwrap();
     let ana = world.join("ana", CHROMIUM_JOIN);
@@ -301,7 +301,7 @@ fn the_server_says_something_to_some() {
         topic: Some("t".into()),
         ..Default::default()
     };
-    let order = world.order();
+    let order = by_app(&world);
     world.rooms.send_data(&order, wish.clone()).unwrap();
     world.settle();
     let commands = world.commands();
@@ -318,7 +318,7 @@ fn the_server_says_something_to_some() {
 #[test]
 fn orders_about_what_is_not_there_say_so() {
     let mut world = World::new();
-    let order = world.order();
+    let order = by_app(&world);
     let identity = |room: &str, identity: &str| (room.to_owned(), identity.to_owned());
     world.join("ana", CHROMIUM_JOIN);
     for ((room, who), fault) in
@@ -354,7 +354,7 @@ fn a_participant_is_subscribed_and_unsubscribed() {
         track_sids: vec![camera],
         ..Default::default()
     };
-    let order = world.order();
+    let order = by_app(&world);
     world.rooms.update_subscriptions(&order, wish.clone()).unwrap();
     world.settle();
     assert!(matches!(world.commands().as_slice(), [Command::Unsubscribe { .. }]));
