@@ -23,6 +23,8 @@ use std::time::Instant;
 const REPORTS_FULL: usize = 1_000;
 /// Media packets of a kind that may wait for one peer within one turn; more than any honest turn forwards to one.
 const MAX_WAITING: usize = 4096;
+/// Packets that are looked at ahead: as many as a turn has for one peer in most meetings, and all of one frame have one SSRC.
+const WARMED: usize = 4;
 /// SRTP's, of the suite that browsers prefer.
 const TAG: usize = 16;
 /// Padding in one packet at most (RFC 3550 section 5.1).
@@ -141,8 +143,14 @@ impl Peer {
     /// Reads what a flush will need. With hundreds of peers none of it is in the CPU's cache; read while another peer is served, all of it
     /// is fetched at the same time, where the flush itself would wait for one piece after the other.
     pub(super) fn warm(&self) {
-        let queued = self.video.first().or(self.audio.first()).map_or(0, |(_, packet)| packet.index as usize);
-        black_box((queued, self.transport.warm(), self.budget.estimator.warm(), self.pacer.is_waiting()));
+        let queued = self.video.iter().chain(&self.audio).take(WARMED);
+        let windows = queued.fold(0, |sum, (_, packet)| sum ^ self.transport.warm(packet.ssrc));
+        black_box((windows, self.budget.estimator.warm(), self.pacer.is_waiting()));
+    }
+
+    /// Reads what [`Self::push`] will need, and whether it will come to that.
+    pub(super) fn warm_queue(&self) {
+        black_box((self.transport.is_connected(), self.video.len(), self.audio.len(), self.dirty));
     }
 
     /// Queues one media packet; false if the queue is full.

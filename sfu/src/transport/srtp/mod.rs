@@ -72,9 +72,9 @@ impl Outbound {
         })
     }
 
-    /// Reads what a seal will need.
-    pub fn warm(&self) -> usize {
-        self.rtp_windows.warm()
+    /// Reads what [`Self::seal_rtp`] will need for a packet of this SSRC.
+    pub fn warm(&self, ssrc: u32) -> u64 {
+        self.rtp_windows.get(ssrc).map_or(0, Window::highest)
     }
 
     /// Seals the RTP packet `buf[start..]` in place and appends the tag (RFC 3711 section 3.1, RFC 7714 section 8).

@@ -24,9 +24,9 @@ impl Sources {
         }
     }
 
-    /// Reads where the windows lie, before they are needed.
-    pub(super) fn warm(&self) -> usize {
-        self.near.first().map_or(0, |(ssrc, _)| *ssrc as usize)
+    /// The window of an SSRC, only to be looked at.
+    pub(super) fn get(&self, ssrc: u32) -> Option<&Window> {
+        self.near.iter().find(|(near, _)| *near == ssrc).map(|(_, window)| window).or_else(|| self.far.get(&ssrc))
     }
 
     /// Remembers the first index of an SSRC that has no window yet.

@@ -26,6 +26,11 @@ impl Window {
         Self { highest: index, newest: bit(index), older: Box::default() }
     }
 
+    /// The highest index seen.
+    pub(super) fn highest(&self) -> u64 {
+        self.highest
+    }
+
     /// The index of the packet with sequence number `seq` (RFC 3711 section 3.3.1): the one nearest to the highest seen.
     /// `None` if that is before the first.
     pub(super) fn estimate(&self, seq: u16) -> Option<u64> {
