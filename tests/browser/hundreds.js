@@ -34,7 +34,7 @@ async function picture(size) {
   try {
     const ana = await call.join('Ana Pereira', { camera: ME, viewport: DESKTOP });
     const films = await makeFilms(ana.page, join(Call.out, 'films'));
-    crowd = new Crowd(call, size - 1, ['--film', films, '--names', names, '--talk', String(1.5 / size), ...CROWD]);
+    crowd = new Crowd(call, size - 1, ['--film', films, '--names', names, '--talk', String(0.7 / size), ...CROWD]);
     await crowd.isIn(ana);
     await take(ana, `${size}-desktop`);
     if (size === 100) {

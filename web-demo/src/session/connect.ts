@@ -22,6 +22,7 @@ import {
   type Problem,
 } from '../words';
 import { backoff } from './backoff';
+import { askWhen, isBusy } from './busy';
 import { ChatLog } from './chat-log';
 import { cameraOptions, micOptions, openDevices, type OpenedDevices } from './devices';
 import { rememberCall, type OngoingCall } from './identity';
@@ -79,6 +80,8 @@ export class CallSession extends Store<SessionState> {
   private joinedAt: number | undefined;
   /** Wakes the pause between two attempts. */
   private wake: (() => void) | undefined;
+  /** How long the server told us to wait before the next attempt. */
+  private waitMs: number | undefined;
   private whenGone: ((reason: DisconnectReason | undefined) => void) | undefined;
 
   constructor(private readonly request: JoinRequest) {
@@ -242,7 +245,7 @@ export class CallSession extends Store<SessionState> {
         // Once in a call, what matters is that we are on the way back, whatever the last attempt died of.
         banner: joinedBefore ? { ...RECONNECTING, text: problem.text } : problem,
       });
-      await this.pause(backoff(attempt));
+      await this.pause(this.waitMs ?? backoff(attempt));
     }
     const { mic, camera } = await this.devices;
     mic?.stop();
@@ -252,13 +255,19 @@ export class CallSession extends Store<SessionState> {
   /** One connection from start to end. Resolves with what ended it. */
   private async attempt(): Promise<Problem> {
     const { room, name, identity, switches } = this.request;
+    let token = '';
+    this.waitMs = undefined;
     try {
       const pass = await fetchToken(room, name, identity, switches.invite, this.closing.signal);
       if (this.closing.signal.aborted) return RECONNECTING;
-      this.model.desk.moderation.token = pass.token;
-      await this.room.connect(serverUrl(), pass.token, { maxRetries: 0, autoSubscribe: false });
+      token = pass.token;
+      this.model.desk.moderation.token = token;
+      await this.room.connect(serverUrl(), token, { maxRetries: 0, autoSubscribe: false });
     } catch (error) {
-      return problemOfJoin(error);
+      if (!isBusy(error)) return problemOfJoin(error);
+      const busy = await askWhen(serverUrl(), token, this.closing.signal);
+      this.waitMs = busy?.waitMs;
+      return busy?.problem ?? problemOfJoin(error);
     }
     const gone = new Promise<DisconnectReason | undefined>((resolve) => {
       this.whenGone = resolve;
