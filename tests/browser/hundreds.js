@@ -12,7 +12,7 @@ const SIZES = [5, 25, 100, 300];
 const DESKTOP = { width: 1280, height: 800 };
 const PHONE = { width: 390, height: 844, deviceScaleFactor: 2, isMobile: true, hasTouch: true };
 /** @type {import('./harness/in-page.js').Camera} */
-const ME = { kind: 'painted', colour: [92, 116, 138], name: 'Ana', portrait: { skin: '#e3b58c', hair: '#3a2218' } };
+const ME = { kind: 'painted', colour: [92, 116, 138], name: 'Maya', portrait: { skin: '#e3b58c', hair: '#3a2218' } };
 /** Some have no camera, as always; few talk at a time. */
 const CROWD = ['--cameras', '0.86', '--seed', '7'];
 
@@ -32,26 +32,26 @@ async function picture(size) {
   /** @type {Crowd | undefined} */
   let crowd;
   try {
-    const ana = await call.join('Ana Pereira', { camera: ME, viewport: DESKTOP });
-    const films = await makeFilms(ana.page, join(Call.out, 'films'));
+    const maya = await call.join('Maya Lindgren', { camera: ME, viewport: DESKTOP });
+    const films = await makeFilms(maya.page, join(Call.out, 'films'));
     crowd = new Crowd(call, size - 1, ['--film', films, '--names', names, '--talk', String(0.7 / size), ...CROWD]);
-    await crowd.isIn(ana);
-    await take(ana, `${size}-desktop`);
+    await crowd.isIn(maya);
+    await take(maya, `${size}-desktop`);
     if (size === 100) {
-      await ana.click('view-button');
-      await take(ana, `${size}-speaker`);
-      await ana.click('view-button');
+      await maya.click('view-button');
+      await take(maya, `${size}-speaker`);
+      await maya.click('view-button');
     }
     if (size === 300) {
-      await ana.click('people-button');
-      await take(ana, `${size}-people`);
-      await ana.click('people-button');
+      await maya.click('people-button');
+      await take(maya, `${size}-people`);
+      await maya.click('people-button');
     }
     // Another kind of device is another page to the browser: it loads anew, and is back in the call.
-    await ana.page.setViewport(PHONE);
-    await ana.joined(30_000);
-    await crowd.isIn(ana);
-    await take(ana, `${size}-phone`);
+    await maya.page.setViewport(PHONE);
+    await maya.joined(30_000);
+    await crowd.isIn(maya);
+    await take(maya, `${size}-phone`);
   } catch (error) {
     console.error(call.server.log());
     await call.keepEvidence();
