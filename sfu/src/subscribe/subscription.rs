@@ -176,12 +176,6 @@ impl Subscription {
         self.selector.is_missed(media)
     }
 
-    /// What is sent comes from another track from now on; the outgoing stream goes on without a gap.
-    pub fn replace_source(&mut self, live: LayerSet) {
-        self.selector.restart(live);
-        self.rewriter.restart();
-    }
-
     /// Takes in any packet of the track; returns what this subscriber gets of it, if anything.
     pub fn handle_packet(&mut self, now: Instant, media: &Media) -> Option<Outgoing> {
         let verdict = self.selector.judge(media);

@@ -90,7 +90,11 @@ impl Worker {
         } else {
             SmallVec::new()
         };
+        let speaker = publication.slot.as_ref().and_then(|slot| slot.speaker);
         for subscription in &mut publication.subscriptions {
+            if speaker.is_some() && speaker == subscription.params().own {
+                continue;
+            }
             let Some(peer) = self.peers.get_mut(&subscription.transport()) else { continue };
             if !peer.transport.is_connected() {
                 continue;

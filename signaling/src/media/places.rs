@@ -203,7 +203,7 @@ mod tests {
     }
 
     fn subscribe(transport: u64) -> Command {
-        let params = SubscribeParams { mid: mid(), ssrc: Ssrc(1), rtx_ssrc: None, payloads: Vec::new() };
+        let params = SubscribeParams { mid: mid(), ssrc: Ssrc(1), rtx_ssrc: None, payloads: Vec::new(), own: None };
         Command::Subscribe {
             transport: TransportId(transport),
             track: TRACK,
