@@ -67,6 +67,8 @@ async fn serve(config: &Config) -> Result<(), NodeError> {
         demo_tokens: config.demo_tokens,
         max_participants: config.max_participants as usize,
         worker_streams: config.worker_streams as usize,
+        audible: config.audible.into(),
+        speaker_slots_from: config.speaker_slots_from as usize,
         remote_unmute: config.remote_unmute,
         ..Settings::new(keys, candidates, identity.fingerprint())
     };

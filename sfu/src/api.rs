@@ -99,6 +99,13 @@ pub enum Command {
         /// On or off.
         muted: bool,
     },
+    /// A microphone isn't for everybody: it is never put into a speaker slot, and its subscribers always hear it.
+    KeepFromSlots {
+        /// Which.
+        track: TrackId,
+        /// From now on, or no longer.
+        kept: bool,
+    },
     /// Send a track to a transport.
     Subscribe {
         /// To where.

@@ -124,6 +124,9 @@ fn when_slots_are_closed_nothing_is_left_of_them() {
     (0..3).for_each(|slot| meeting.house.command(1, Command::Unpublish { track: meeting::slot(slot) }));
     meeting.house.pass(20 * SECOND);
     for worker in &meeting.house.workers {
-        assert_eq!((worker.sizes(), worker.poll_timeout(), worker.counters().stale_commands), (Sizes::default(), None, 0));
+        assert_eq!(
+            (worker.sizes(), worker.poll_timeout(), worker.counters().stale_commands),
+            (Sizes::default(), None, 0)
+        );
     }
 }

@@ -48,6 +48,10 @@ pub struct Settings {
     pub worker_streams: usize,
     /// Participants that one room takes; 0 is without limit.
     pub max_participants: usize,
+    /// Microphones of a room that are heard at once, as the media workers were told; 0 is all.
+    pub audible: usize,
+    /// Participants from which on a room hears through speaker slots, as many as are heard at once; 0 is never.
+    pub speaker_slots_from: usize,
     /// Whether an order may unmute somebody's track, not only mute it.
     pub remote_unmute: bool,
     /// How long a room stays known after its last participant left.
@@ -68,6 +72,8 @@ impl Settings {
             demo_tokens: false,
             worker_streams: 500,
             max_participants: 0,
+            audible: 5,
+            speaker_slots_from: 50,
             remote_unmute: false,
             empty_timeout: Duration::from_secs(60),
             resume_timeout: Duration::from_secs(15),

@@ -40,6 +40,7 @@ impl Worker {
                 self.open_slots(now, room, home, publisher, &tracks, &params)
             }
             Command::CloseSlots { room } => self.close_slots(room),
+            Command::KeepFromSlots { track, kept } => self.keep_from_slots(track, kept),
             Command::MuteTrack { track, muted } => self.mute(track, muted),
             Command::Subscribe { transport, track, subscription, params, settings } => {
                 self.subscribe(now, transport, track, subscription, *params, settings)

@@ -69,6 +69,10 @@ impl Worker {
             // Its home has judged it for the slots.
             return Passing::from_buf([media]);
         }
+        if publication.kept_from_slots {
+            room.speakers.note(now, track, speaker, level);
+            return Passing::from_buf([media]);
+        }
         let seat = room.speakers.observe(now, track, speaker, level);
         self.timers.set(Timer::Room(room_id), room.speakers.poll_timeout());
         let layer = media.layer;

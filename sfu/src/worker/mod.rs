@@ -187,8 +187,9 @@ struct Publication {
     cname: String,
     /// Packets that wait for the rest of their frame.
     hold: Hold,
-    /// Whether it is loud enough.
+    /// Whether it is loud enough; not asked where it isn't for everybody.
     gate: Gate,
+    kept_from_slots: bool,
     /// It is a speaker slot.
     slot: Option<Box<Filled>>,
     link: Link,
@@ -198,7 +199,20 @@ impl Publication {
     fn new(track: Track, room: RoomId, transport: TransportId, screen: bool, level: Level, link: Link) -> Self {
         let cname = format!("ramai-{transport}");
         let (subscriptions, hold, gate) = (Vec::new(), Hold::default(), Gate::default());
-        Self { track, room, transport, subscriptions, screen, level, cname, hold, gate, slot: None, link }
+        Self {
+            track,
+            room,
+            transport,
+            subscriptions,
+            screen,
+            level,
+            cname,
+            hold,
+            gate,
+            kept_from_slots: false,
+            slot: None,
+            link,
+        }
     }
 }
 

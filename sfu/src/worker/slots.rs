@@ -104,6 +104,15 @@ impl Worker {
         Some(())
     }
 
+    pub(super) fn keep_from_slots(&mut self, track: TrackId, kept: bool) -> Option<()> {
+        let publication = self.tracks.get_mut(&track)?;
+        publication.kept_from_slots = kept;
+        if let Some(room) = self.rooms.get_mut(&publication.room).filter(|_| kept) {
+            room.speakers.remove(track);
+        }
+        Some(())
+    }
+
     /// A microphone that is published here is let through, or not: `seat`. In a room with slots it goes on into its slot.
     pub(super) fn speak(
         &mut self,

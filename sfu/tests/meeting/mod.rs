@@ -75,7 +75,13 @@ impl Meeting {
     /// Subscribes a listener to a track on one of its streams.
     pub fn listen(&mut self, listener: usize, track: TrackId, stream: usize) {
         let ssrc = Ssrc(ssrc(listener, stream));
-        let params = SubscribeParams { mid: mid(stream), ssrc, rtx_ssrc: None, payloads: payloads(), own: Some(TransportId(listener as u64)) };
+        let params = SubscribeParams {
+            mid: mid(stream),
+            ssrc,
+            rtx_ssrc: None,
+            payloads: payloads(),
+            own: Some(TransportId(listener as u64)),
+        };
         let command = Command::Subscribe {
             transport: TransportId(listener as u64),
             track,
