@@ -6,7 +6,7 @@ mod process;
 mod text;
 mod worker;
 
-pub use worker::{Board, Reading};
+pub use worker::{Board, Reading, strain};
 
 use axum::Router;
 use axum::http::header;

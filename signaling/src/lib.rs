@@ -8,6 +8,7 @@
 #![allow(deprecated)]
 
 mod adapter;
+mod admission;
 mod assets;
 mod auth;
 mod counts;
@@ -18,6 +19,7 @@ mod negotiate;
 mod rooms;
 mod session;
 
+pub use admission::{Gauge, Strain};
 pub use assets::{Asset, Assets};
 pub use auth::{Claims, Grants, mint};
 pub use counts::{Counts, Snapshot};
@@ -52,6 +54,20 @@ pub struct Settings {
     pub audible: usize,
     /// Participants from which on a room hears through speaker slots, as many as are heard at once; 0 is never.
     pub speaker_slots_from: usize,
+    /// Participants of all rooms together; 0 is without limit.
+    pub max_total_participants: usize,
+    /// Rooms at a time; 0 is without limit.
+    pub max_rooms: usize,
+    /// Tracks that one participant may publish.
+    pub max_tracks: usize,
+    /// Bytes of data messages that one participant may send in a second, for long.
+    pub data_rate: u32,
+    /// Requests that one client may send in a second, for long; ten times as many at once.
+    pub request_rate: u32,
+    /// Newcomers let in in a second, for long; 0 is without limit. Fewer while media workers are busy.
+    pub join_rate: u32,
+    /// And at once.
+    pub join_burst: u32,
     /// Whether an order may unmute somebody's track, not only mute it.
     pub remote_unmute: bool,
     /// How long a room stays known after its last participant left.
@@ -74,6 +90,13 @@ impl Settings {
             max_participants: 0,
             audible: 5,
             speaker_slots_from: 50,
+            max_total_participants: 0,
+            max_rooms: 0,
+            max_tracks: session::upstream::MAX_PENDING,
+            data_rate: 8 * 1024 * 1024,
+            request_rate: 100,
+            join_rate: 0,
+            join_burst: 1,
             remote_unmute: false,
             empty_timeout: Duration::from_secs(60),
             resume_timeout: Duration::from_secs(15),
@@ -104,8 +127,9 @@ pub struct Signaling {
 /// `assets` gives a file of the demo page by its path without leading slash; `""` is the page itself.
 pub fn start(settings: Settings, media: MediaLink, assets: Assets) -> Signaling {
     let settings = Arc::new(settings);
+    let admission = admission::Admission::new(settings.join_rate, settings.join_burst, media.strain.clone());
     let rooms: Handle = actor::spawn(settings.clone(), media);
-    Signaling { state: adapter::State { settings, rooms, assets } }
+    Signaling { state: adapter::State { settings, rooms, admission, assets } }
 }
 
 impl Signaling {

@@ -1,10 +1,10 @@
 //! The one task that owns all rooms: it takes turns between sockets, media and the clock, and does what the rooms want done.
 
-use super::Rooms;
 use super::effect::{Closing, ConnId, Effect};
 use super::http::{HttpJoin, HttpSession};
 use super::ids::Ids;
 use super::outbox::{Outbound, Outbox, Pushed, is_news, outbox};
+use super::{Presence, Rooms};
 use crate::Settings;
 use crate::adapter::livekit::encode::frame;
 use crate::auth::Claims;
@@ -34,7 +34,7 @@ enum Inbox {
     Join(ConnId, Box<Join>, Outbox),
     Request(ConnId, Box<Request>),
     Closed(ConnId, Closing),
-    Check(Box<Claims>, oneshot::Sender<Result<(), Refusal>>),
+    Check(Box<Claims>, oneshot::Sender<Result<Presence, Refusal>>),
     Open(Box<HttpJoin>, oneshot::Sender<Result<HttpSession, Refusal>>),
     End(Dialect, String, Box<Claims>, oneshot::Sender<Result<(), Refusal>>),
     Turn(Turn),
@@ -51,9 +51,14 @@ pub struct Handle {
 }
 
 impl Handle {
-    /// Whether a join would be let in now.
-    pub async fn check(&self, claims: &Claims) -> Result<(), Refusal> {
+    /// Whether a join would be let in now, and of whom.
+    pub async fn check(&self, claims: &Claims) -> Result<Presence, Refusal> {
         self.ask(|reply| Inbox::Check(Box::new(claims.clone()), reply)).await
+    }
+
+    /// Messages that wait for the task.
+    pub fn backlog(&self) -> usize {
+        self.inbox.max_capacity() - self.inbox.capacity()
     }
 
     /// Does something with the rooms in its turn, at a given time that is told also as milliseconds since the epoch. What follows from
@@ -199,7 +204,7 @@ impl Actor {
                 self.rooms.handle_closed(now, conn, how);
             }
             Inbox::Check(claims, reply) => {
-                let _ = reply.send(self.rooms.check(now, &claims));
+                let _ = reply.send(self.rooms.presence(now, &claims));
             }
             Inbox::Turn(turn) => {
                 let done = turn(&mut self.rooms, now, wall_ms());

@@ -12,15 +12,16 @@ use ramai_sfu::params::DataChannel;
 use std::collections::BTreeSet;
 use std::time::Instant;
 
-/// Bytes per second that one participant may send for long, and at once.
-const RATE: f64 = 8.0 * 1024.0 * 1024.0;
-const BURST: f64 = 2.0 * RATE;
+/// Seconds' worth of its rate that one participant may send at once.
+const BURST: f64 = 2.0;
 /// What a message costs at least, so that many small ones count too.
 const LEAST: usize = 2048;
 
 /// How much one participant may still send.
 #[derive(Clone, Copy, Debug)]
 pub struct Budget {
+    /// Bytes in a second.
+    rate: f64,
     left: f64,
     at: Instant,
     dropped: u64,
@@ -28,13 +29,15 @@ pub struct Budget {
 
 impl Budget {
     /// A full one.
-    pub fn new(now: Instant) -> Self {
-        Self { left: BURST, at: now, dropped: 0 }
+    pub fn new(rate: u32, now: Instant) -> Self {
+        let rate = f64::from(rate);
+        Self { rate, left: BURST * rate, at: now, dropped: 0 }
     }
 
     /// Takes `bytes` out of it, if there is so much.
     fn take(&mut self, bytes: usize, now: Instant) -> bool {
-        self.left = (self.left + now.duration_since(self.at).as_secs_f64() * RATE).min(BURST);
+        let gained = now.duration_since(self.at).as_secs_f64() * self.rate;
+        self.left = (self.left + gained).min(BURST * self.rate);
         self.at = now;
         let cost = bytes.max(LEAST) as f64;
         let fits = self.left >= cost;
@@ -118,9 +121,9 @@ mod tests {
     #[test]
     fn a_flood_is_cut_and_recovers() {
         let now = Instant::now();
-        let mut budget = Budget::new(now);
+        let mut budget = Budget::new(1024 * 1024, now);
         let accepted = (0..100_000).filter(|_| budget.take(10, now)).count();
-        assert_eq!(accepted, BURST as usize / LEAST);
+        assert_eq!(accepted, 2 * 1024 * 1024 / LEAST);
         assert!(!budget.take(10, now));
         assert!(budget.take(10, now + Duration::from_secs(1)));
     }

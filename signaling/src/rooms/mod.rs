@@ -50,6 +50,15 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
+/// What somebody who wants in is to its room.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Presence {
+    /// In it already.
+    Inside,
+    /// A newcomer.
+    New,
+}
+
 /// Longest room name and identity, in bytes.
 const MAX_NAME: usize = 256;
 
@@ -111,16 +120,33 @@ impl Rooms {
         if identity.starts_with(standing::RESERVED) {
             return Err(Refusal::BadRequest("identities that begin with `ramai.` are the server's"));
         }
-        let Some(room) = self.names.get(name).and_then(|id| self.rooms.get(id)) else { return Ok(()) };
+        let (settings, room) = (&self.settings, self.names.get(name).and_then(|id| self.rooms.get(id)));
+        let inside = room.is_some_and(|room| room.by_identity(identity).is_some());
+        let total = settings.max_total_participants;
+        if total > 0 && !inside && self.count().1 >= total {
+            return Err(Refusal::ServerFull);
+        }
+        let Some(room) = room else {
+            let full = settings.max_rooms > 0 && self.rooms.len() >= settings.max_rooms;
+            return if full { Err(Refusal::TooManyRooms) } else { Ok(()) };
+        };
         if room.revoked(identity, claims.nbf) {
             return Err(Refusal::Removed);
         }
         room.refuses(claims, now)?;
-        let limit = room.limit(&self.settings);
-        if limit > 0 && room.sessions.len() >= limit && room.by_identity(identity).is_none() {
+        let limit = room.limit(settings);
+        if limit > 0 && room.sessions.len() >= limit && !inside {
             return Err(Refusal::RoomFull);
         }
         Ok(())
+    }
+
+    /// The same, with whether it is in the room already: it comes back then.
+    pub fn presence(&self, now: Instant, claims: &Claims) -> Result<Presence, Refusal> {
+        self.check(now, claims)?;
+        let room = self.names.get(&claims.video.room).and_then(|id| self.rooms.get(id));
+        let inside = room.is_some_and(|room| room.by_identity(&claims.sub).is_some());
+        Ok(if inside { Presence::Inside } else { Presence::New })
     }
 
     /// A WebSocket wants to join or resume. `wall_ms` is the time since the epoch.

@@ -235,7 +235,7 @@ impl Session {
             connected: BTreeSet::new(),
             last_sequence: 0,
             permission: None,
-            data_budget: crate::rooms::data::Budget::new(cx.now),
+            data_budget: crate::rooms::data::Budget::new(cx.settings.data_rate, cx.now),
             pending: Vec::new(),
             asked: None,
             // Tracks that share a stream are played in sync. Clients that don't find a track by its mid need the track's

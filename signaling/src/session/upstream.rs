@@ -26,7 +26,7 @@ impl Session {
         publications: &Publications,
         cx: &mut Context<'_>,
     ) -> Vec<Change> {
-        if let Err((reason, words)) = self.may_add(&request, publications) {
+        if let Err((reason, words)) = self.may_add(&request, publications, cx.settings.max_tracks) {
             tracing::info!(participant = self.info.identity, reason = words, "track refused");
             cx.counts.turned_away(if reason == Reason::NotAllowed { "track_not_allowed" } else { "track_invalid" });
             let response = proto::RequestResponse {
@@ -55,6 +55,7 @@ impl Session {
         &self,
         request: &proto::AddTrackRequest,
         publications: &Publications,
+        most: usize,
     ) -> Result<(), (Reason, &'static str)> {
         if !self.grants.publish() {
             return Err((Reason::NotAllowed, "you may not publish"));
@@ -72,7 +73,7 @@ impl Session {
             return Err((Reason::InvalidRequest, "the track's cid or name is empty or too long"));
         }
         let mine = publications.of(self.key).count();
-        if self.pending.len() >= MAX_PENDING || mine >= MAX_PENDING {
+        if self.pending.len() + mine >= most.min(MAX_PENDING) {
             return Err((Reason::LimitExceeded, "too many tracks"));
         }
         Ok(())

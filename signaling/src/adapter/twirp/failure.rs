@@ -16,6 +16,7 @@ enum Code {
     Malformed,
     NotFound,
     PermissionDenied,
+    ResourceExhausted,
     Unauthenticated,
     Unavailable,
 }
@@ -62,6 +63,7 @@ impl Failure {
             Code::Malformed => "malformed",
             Code::NotFound => "not_found",
             Code::PermissionDenied => "permission_denied",
+            Code::ResourceExhausted => "resource_exhausted",
             Code::Unauthenticated => "unauthenticated",
             Code::Unavailable => "unavailable",
         }
@@ -73,6 +75,7 @@ impl Failure {
             Code::FailedPrecondition => StatusCode::PRECONDITION_FAILED,
             Code::InvalidArgument | Code::Malformed => StatusCode::BAD_REQUEST,
             Code::PermissionDenied => StatusCode::FORBIDDEN,
+            Code::ResourceExhausted => StatusCode::TOO_MANY_REQUESTS,
             Code::Unauthenticated => StatusCode::UNAUTHORIZED,
             Code::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         }
@@ -92,6 +95,7 @@ impl From<Fault> for Failure {
             Fault::RemoteUnmute => Code::FailedPrecondition,
             Fault::GiverRemoved | Fault::NotAllowed(_) => Code::PermissionDenied,
             Fault::Invalid(_) => Code::InvalidArgument,
+            Fault::TooManyRooms => Code::ResourceExhausted,
             Fault::ShuttingDown => Code::Unavailable,
         };
         Self { code, words: fault.to_string() }

@@ -23,6 +23,9 @@ impl Rooms {
             return Err(Fault::Invalid("the metadata is longer than 64 KiB"));
         }
         if !self.names.contains_key(&wish.name) {
+            if self.settings.max_rooms > 0 && self.rooms.len() >= self.settings.max_rooms {
+                return Err(Fault::TooManyRooms);
+            }
             let id = self.room(&wish.name, order.wall_ms);
             if let Some(room) = self.rooms.get_mut(&id) {
                 room.empty_since = Some(order.now);

@@ -75,6 +75,9 @@ pub enum Fault {
     /// The order itself makes no sense; why.
     #[error("{0}")]
     Invalid(&'static str),
+    /// There are as many rooms as there may be.
+    #[error("the server has as many rooms as it may have")]
+    TooManyRooms,
     /// The server goes down.
     #[error("the server is shutting down")]
     ShuttingDown,

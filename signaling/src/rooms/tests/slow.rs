@@ -70,7 +70,10 @@ async fn who_reads_slowly_holds_up_nobody_and_ends_up_knowing_who_is_there() {
     let settings = Arc::new(Settings::new(Vec::new(), vec![Vec::new()], Fingerprint([0; 32])));
     let door: Door = Arc::new(|_| Ok(()));
     let (_events, from_workers) = mpsc::channel(1);
-    let rooms = actor::spawn(settings, MediaLink { workers: vec![door], events: from_workers });
+    let rooms = actor::spawn(
+        settings,
+        MediaLink { workers: vec![door], events: from_workers, strain: Arc::new(crate::Strain::default) },
+    );
     let mut slow = Reader::join(&rooms, "slow").await;
     let mut readers = vec![Reader::join(&rooms, "quick").await];
     for n in 0..400 {
