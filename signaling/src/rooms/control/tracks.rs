@@ -76,11 +76,11 @@ impl Room {
     /// Mutes or unmutes a track that is published or announced, and tells its publisher and the others.
     fn mute_for(&mut self, key: SessionKey, sid: &str, muted: bool, cx: &mut Context<'_>) -> Option<TrackInfo> {
         self.tracks_of(key).find(|info| info.sid == sid)?;
-        // First of all: a client that hears of its own track as muted and isn't, unmutes it.
+        // Nothing else: a client that hears of its own track as muted, and hasn't muted it yet, tells us that it isn't.
         if let Some(session) = self.sessions.get(&key) {
             session.notify(Notice::Mute(proto::MuteTrackRequest { sid: sid.to_owned(), muted }), cx);
         }
-        self.set_muted(key, sid, muted, cx)
+        self.set_muted(key, sid, muted, false, cx)
     }
 
     /// Published and announced tracks of a participant.
