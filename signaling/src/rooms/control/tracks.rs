@@ -7,6 +7,7 @@ use crate::rooms::room::Room;
 use crate::session::{Context, Dialect, SessionKey};
 use livekit_protocol as proto;
 use proto::{TrackInfo, TrackSource, TrackType};
+use std::collections::HashSet;
 
 impl Rooms {
     /// Mutes a track in the media plane and tells its publisher, who may unmute it by itself.
@@ -30,6 +31,7 @@ impl Rooms {
 
     /// Mutes all microphones but those of some. Returns how many were open.
     pub fn mute_all(&mut self, order: &Order, name: &str, except: &[String]) -> Result<u32, Fault> {
+        let except: HashSet<&String> = except.iter().collect();
         self.order(order, name, |room, cx| {
             let open: Vec<(SessionKey, String)> = room
                 .sessions
