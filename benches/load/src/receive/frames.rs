@@ -215,7 +215,7 @@ mod tests {
         play(&mut frames, 0..20, &[], &[31], false);
         frames.skip(19 * 33 * MS);
         play(&mut frames, 20..60, &[40], &[], false);
-        assert_eq!(frames.seen(0, false), Seen { frames: 59, ..Seen::default() });
+        assert_eq!(frames.seen(0, false), Seen { frames: 59, longest: 330 * MS, ..Seen::default() });
     }
 
     #[test]
@@ -223,6 +223,6 @@ mod tests {
         let mut frames = Frames::default();
         play(&mut frames, 0..12, &[0], &[31], true);
         frames.packet(31, Part { last: false, key_start: Some(false), at: 11 * 33 * MS });
-        assert_eq!(frames.seen(0, false), Seen { frames: 12, ..Seen::default() });
+        assert_eq!(frames.seen(0, false), Seen { frames: 12, longest: 66 * MS, ..Seen::default() });
     }
 }
