@@ -62,12 +62,14 @@ impl Room {
         cx.command(Command::Unpublish { track });
     }
 
-    /// A track that is published or announced is muted or not, in the media plane and for all who know of it.
+    /// A track that is published or announced is muted or not, in the media plane and for all who know of it; for its publisher
+    /// only if `own`.
     pub(super) fn set_muted(
         &mut self,
         key: SessionKey,
         sid: &str,
         muted: bool,
+        own: bool,
         cx: &mut Context<'_>,
     ) -> Option<proto::TrackInfo> {
         let Some(publication) = self.publications.own_mut(key, sid) else {
@@ -78,7 +80,7 @@ impl Room {
         let info = publication.info.clone();
         if changes {
             cx.command(Command::MuteTrack { track: publication.track, muted });
-            self.announce(key, true, cx);
+            self.announce(key, own, cx);
         }
         Some(info)
     }
