@@ -22,6 +22,7 @@ mod requests;
 mod revoked;
 pub mod room;
 mod roster;
+mod slots;
 mod speakers;
 mod standing;
 mod streams;
@@ -345,6 +346,9 @@ impl Rooms {
             }
             Event::Speakers { room, speakers, dominant } => {
                 self.within(room, now, |room, cx| room.speakers(worker, speakers, dominant, cx));
+            }
+            Event::Slots { room, speakers } => {
+                self.within(room, now, |room, cx| room.slots_filled(&speakers, cx));
             }
             Event::StreamState { transport, track, subscription, paused } => {
                 if let Some((id, key)) = of(&transport) {
