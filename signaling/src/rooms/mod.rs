@@ -22,7 +22,7 @@ mod revoked;
 pub mod room;
 mod roster;
 mod speakers;
-mod standing;
+pub mod standing;
 mod streams;
 #[cfg(test)]
 mod tests;

@@ -30,6 +30,7 @@ impl Room {
         };
         if let Some(later) = &mut session.waiting {
             *later = grants;
+            session.renewal.hurry(cx.now);
             session.show_standing();
             return self.announce(key, true, cx);
         }
@@ -40,6 +41,7 @@ impl Room {
     pub(in crate::rooms) fn set_grants(&mut self, key: SessionKey, grants: Grants, cx: &mut Context<'_>) {
         let Some(session) = self.sessions.get_mut(&key) else { return };
         let before = std::mem::replace(&mut session.grants, grants);
+        session.renewal.hurry(cx.now);
         session.show_standing();
         let (sees, hides) = (session.grants.subscribe(), session.grants.hidden && !before.hidden);
         self.end_forbidden(key, cx);
