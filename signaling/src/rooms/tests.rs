@@ -44,7 +44,7 @@ impl World {
         change(&mut settings);
         Self {
             rooms: Rooms::new(Arc::new(settings.clone()), Ids::seeded(7), settings.candidates.len()),
-            places: Places::default(),
+            places: Places::new(settings.candidates.len()),
             routed: Vec::new(),
             now: Instant::now(),
             conns: 0,
@@ -201,6 +201,7 @@ mod door;
 mod http;
 mod placement;
 mod roster;
+mod slots;
 mod slow;
 mod staying;
 

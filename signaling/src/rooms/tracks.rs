@@ -25,6 +25,9 @@ impl Room {
                     published.push(publication.track);
                     let mut publication = publication;
                     publication.allowed = self.allowed(key, &publication.info.sid);
+                    if publication.allowed.is_some() {
+                        cx.command(Command::KeepFromSlots { track: publication.track, kept: true });
+                    }
                     self.publications.insert(*publication);
                     announce = true;
                 }
@@ -33,6 +36,7 @@ impl Room {
                     announce = true;
                 }
                 Change::Subscribed(track) => {
+                    self.slot_is_live(key, track, cx);
                     self.first_subscription(track, cx);
                     self.tell_wanted(track, cx);
                 }
