@@ -69,7 +69,7 @@ struct Numbers {
 impl Scenario {
     fn numbers(self, participants: Option<usize>) -> Numbers {
         const ALL: usize = usize::MAX;
-        let all = View { audible: ALL, visible: ALL, quality: 2 };
+        let all = View { audible: ALL, visible: ALL, quality: 2, slots: false };
         let base = Numbers {
             publishers: 1,
             receivers: participants.unwrap_or(100),
@@ -92,7 +92,7 @@ impl Scenario {
             }
             Scenario::Storm => Numbers { join_rate: base.receivers as f64 / 2.0, ..base },
             Scenario::Churn => Numbers { duration: 60, stay: Some(10.0), ..meeting },
-            Scenario::Idle => Numbers { publishers: 0, view: View { audible: 0, visible: 0, quality: 2 }, ..base },
+            Scenario::Idle => Numbers { publishers: 0, view: View { audible: 0, visible: 0, ..all }, ..base },
             Scenario::Soak => Numbers { duration: 3_600, stay: Some(120.0), ..meeting },
         }
     }
@@ -107,6 +107,7 @@ impl Scenario {
         n.view.visible = args.visible.unwrap_or(n.view.visible);
         n.view.audible = args.audible.unwrap_or(n.view.audible);
         n.view.quality = args.quality.unwrap_or(n.view.quality);
+        n.view.slots = args.slots;
         // Nobody can see or hear more; dialects that have to ask for a number ask for this.
         n.view.visible = n.view.visible.min(n.publishers);
         n.view.audible = n.view.audible.min(n.publishers);
@@ -139,7 +140,8 @@ impl Scenario {
             _ => format!("load-{:08x}", rand::random::<u32>()),
         });
         // Without receivers of their own, publishers receive.
-        let publishers_view = if n.receivers == 0 { n.view } else { View { audible: 0, visible: 0, ..n.view } };
+        let publishers_view =
+            if n.receivers == 0 { n.view } else { View { audible: 0, visible: 0, slots: false, ..n.view } };
         let layers = n.layers;
         let mut number = 0;
         let mut publisher = |rng: &mut ChaCha8Rng| {

@@ -1,10 +1,12 @@
-//! The sending half: one [`Subscription`] per track and subscriber chooses the layer, rewrites headers and answers NACKs.
+//! The sending half: one [`Subscription`] per track and subscriber chooses the layer, rewrites headers and answers NACKs. A [`Slot`] is a track made of several.
 
 pub mod allocate;
 mod report;
 mod rewrite;
 mod rtx;
 mod select;
+mod slot;
 mod subscription;
 
+pub use slot::Slot;
 pub use subscription::{Counters, Subscription};

@@ -102,12 +102,6 @@ impl Selector {
         self.settings.paused
     }
 
-    /// The source is another from now on.
-    pub fn restart(&mut self, live: LayerSet) {
-        self.live = live;
-        self.current = None;
-    }
-
     /// Judges a packet.
     pub fn judge(&mut self, media: &Media) -> Verdict {
         self.live = media.live;

@@ -89,7 +89,7 @@ impl Room {
             }
         }
         if watch.is_empty() {
-            tracks = open;
+            tracks = open.into_iter().filter(|p| self.publications.by_itself(p)).collect();
         }
         if tracks.is_empty() {
             return Err(nobody());
@@ -115,6 +115,7 @@ impl Room {
     ) -> Result<HttpSession, Refusal> {
         let key = session.key;
         let (resource, etag) = (session.resource.clone().unwrap_or_default(), session.upstream.local.ufrag.clone());
+        self.open_slots_if_due(session.worker, cx);
         self.enter(session, cx);
         let answered = self.with(key, cx, |session, publications, cx| {
             for request in join.add_tracks.iter().cloned() {

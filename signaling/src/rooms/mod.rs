@@ -21,6 +21,7 @@ mod requests;
 mod revoked;
 pub mod room;
 mod roster;
+mod slots;
 mod speakers;
 mod standing;
 mod streams;
@@ -343,6 +344,9 @@ impl Rooms {
             }
             Event::Speakers { room, speakers, dominant } => {
                 self.within(room, now, |room, cx| room.speakers(worker, speakers, dominant, cx));
+            }
+            Event::Slots { room, speakers } => {
+                self.within(room, now, |room, cx| room.slots_filled(&speakers, cx));
             }
             Event::StreamState { transport, track, subscription, paused } => {
                 if let Some((id, key)) = of(&transport) {

@@ -43,7 +43,7 @@ impl World {
         change(&mut settings);
         Self {
             rooms: Rooms::new(Arc::new(settings.clone()), Ids::seeded(7), settings.candidates.len()),
-            places: Places::default(),
+            places: Places::new(settings.candidates.len()),
             routed: Vec::new(),
             now: Instant::now(),
             conns: 0,
@@ -198,6 +198,7 @@ mod door;
 mod http;
 mod placement;
 mod roster;
+mod slots;
 mod slow;
 
 fn sids(info: &proto::ParticipantInfo) -> Vec<String> {

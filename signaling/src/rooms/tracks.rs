@@ -25,6 +25,9 @@ impl Room {
                     published.push(publication.track);
                     let mut publication = publication;
                     publication.allowed = self.allowed(key, &publication.info.sid);
+                    if publication.allowed.is_some() {
+                        cx.command(Command::KeepFromSlots { track: publication.track, kept: true });
+                    }
                     self.publications.insert(*publication);
                     announce = true;
                 }
@@ -33,6 +36,7 @@ impl Room {
                     announce = true;
                 }
                 Change::Subscribed(track) => {
+                    self.slot_is_live(key, track, cx);
                     self.first_subscription(track, cx);
                     self.tell_wanted(track, cx);
                 }
@@ -62,12 +66,14 @@ impl Room {
         cx.command(Command::Unpublish { track });
     }
 
-    /// A track that is published or announced is muted or not, in the media plane and for all who know of it.
+    /// A track that is published or announced is muted or not, in the media plane and for all who know of it; for its publisher
+    /// only if `own`.
     pub(super) fn set_muted(
         &mut self,
         key: SessionKey,
         sid: &str,
         muted: bool,
+        own: bool,
         cx: &mut Context<'_>,
     ) -> Option<proto::TrackInfo> {
         let Some(publication) = self.publications.own_mut(key, sid) else {
@@ -78,7 +84,7 @@ impl Room {
         let info = publication.info.clone();
         if changes {
             cx.command(Command::MuteTrack { track: publication.track, muted });
-            self.announce(key, true, cx);
+            self.announce(key, own, cx);
         }
         Some(info)
     }

@@ -296,8 +296,12 @@ async fn open(url: &str) -> Result<WebSocketStream<MaybeTlsStream<TcpStream>>, E
     match tokio::time::timeout(PATIENCE, connecting).await.map_err(|_| Error::Late("the WebSocket"))? {
         Ok((socket, _)) => Ok(socket),
         Err(tungstenite::Error::Http(response)) => {
+            let after = response.headers().get("retry-after").and_then(|v| v.to_str().ok()?.parse().ok());
             let words = String::from_utf8_lossy(response.body().as_deref().unwrap_or_default()).into_owned();
-            Err(Error::Refused(response.status().as_u16(), words))
+            match (response.status().as_u16(), after) {
+                (503, Some(seconds)) => Err(Error::Busy { after: Duration::from_secs(seconds), words }),
+                (status, _) => Err(Error::Refused(status, words)),
+            }
         }
         Err(error) => Err(Error::Signaling(error.to_string())),
     }

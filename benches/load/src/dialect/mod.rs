@@ -59,12 +59,14 @@ pub struct View {
     pub visible: usize,
     /// Highest simulcast layer: 0, 1 or 2.
     pub quality: u8,
+    /// Microphones come through the room's speaker slots, all of them.
+    pub slots: bool,
 }
 
 impl View {
     /// Whether it wants to receive anything at all.
     pub fn wants_any(&self) -> bool {
-        self.audible > 0 || self.visible > 0
+        self.audible > 0 || self.visible > 0 || self.slots
     }
 }
 

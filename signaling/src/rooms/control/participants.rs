@@ -44,7 +44,8 @@ impl Rooms {
             room.describe(key, &wish)?;
             match &wish.permission {
                 Some(permission) => {
-                    tracing::info!(room = room.name, ?permission, "{} set what {} may", order.by, wish.identity);
+                    let (publish, subscribe) = (permission.can_publish, permission.can_subscribe);
+                    tracing::info!(room = room.name, publish, subscribe, "{} set what {} may", order.by, wish.identity);
                     room.set_permission(key, permission, cx);
                 }
                 None => room.announce(key, true, cx),

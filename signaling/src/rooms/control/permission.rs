@@ -91,9 +91,7 @@ impl Room {
     fn open_ears(&mut self, key: SessionKey, cx: &mut Context<'_>) {
         // It must have heard of the tracks that it is about to take.
         self.tell(cx);
-        if self.sessions.get(&key).is_some_and(|s| s.auto_subscribe) {
-            self.subscribe_to_all(key, cx);
-            self.with(key, cx, |session, publications, cx| session.negotiate(publications, cx));
-        }
+        self.subscribe_by_itself(key, cx);
+        self.with(key, cx, |session, publications, cx| session.negotiate(publications, cx));
     }
 }

@@ -184,6 +184,7 @@ impl Room {
             ssrc: Ssrc(ssrc),
             rtx_ssrc: repaired.then_some(Ssrc(ssrc + 1)),
             payloads: payloads(kind(source)),
+            own: None,
         };
         self.command(Command::Subscribe {
             transport: TransportId(viewer as u64),
