@@ -61,6 +61,16 @@ pub struct Args {
     /// Cameras are sent in three spatial layers of one stream, not in simulcast; with VP9 and AV1.
     #[arg(long, value_enum, conflicts_with = "layers")]
     pub svc: Option<Mode>,
+    /// Cameras show the VP8 films of this folder (`<actor>-<height>.ivf`, heights as a camera's layers) instead of invented pictures, so
+    /// that a browser can watch; what is received isn't checked.
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["codec", "svc", "layers"])]
+    pub film: Option<PathBuf>,
+    /// Names of participants, one a line, given in turn.
+    #[arg(long, value_name = "FILE")]
+    pub names: Option<PathBuf>,
+    /// Share of publishers that have a camera; the others send sound only.
+    #[arg(long, default_value_t = 1.0)]
+    pub cameras: f64,
     /// Publishers go on with layers that nobody watches, whatever the server says.
     #[arg(long)]
     pub no_dynacast: bool,

@@ -75,7 +75,7 @@ impl Session {
         let down = dual.then(|| Link::new(&common.engine));
         let tracks = Tracks::of(&seat);
         let mut sections: Vec<Section> = tracks.iter().flat_map(Tracks::sections).collect();
-        let token = common.signer.mint(&seat.room, &seat.identity)?;
+        let token = common.signer.mint(&seat.room, &seat.identity, &seat.name)?;
         let path = if dual {
             format!("/rtc?access_token={token}&protocol=16&sdk=rust&version=0.1.0&auto_subscribe=0&adaptive_stream=0")
         } else {

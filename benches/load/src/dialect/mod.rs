@@ -11,6 +11,7 @@ use crate::Error;
 use crate::engine::{Handle, Port};
 use crate::media::descriptor::Codec;
 use crate::media::encoder::Shape;
+use crate::media::film::Reel;
 use crate::media::pacer::Pacing;
 use crate::media::scalability::Mode;
 use crate::sdp::Description;
@@ -48,6 +49,8 @@ pub struct Publish {
     pub pacing: Pacing,
     /// How the layers within each encoding hang together.
     pub mode: Mode,
+    /// What the encodings show, lowest first; without, the pictures are invented.
+    pub film: Vec<Reel>,
 }
 
 /// What a participant wants to receive.
@@ -77,6 +80,8 @@ pub struct Seat {
     pub room: String,
     /// As whom.
     pub identity: String,
+    /// What people call them.
+    pub name: String,
     /// What it sends.
     pub publish: Option<Publish>,
     /// What it receives.
