@@ -157,7 +157,7 @@ fn a_microphone_that_is_not_for_everybody_is_heard_by_itself() {
     assert_eq!((world.ears(cai), world.ears(ben).0), ((vec!["ana".to_string()], 2), vec![]));
     let apart = |world: &mut World| {
         let updates = find!(world.heard(cai), Update);
-        let told = updates.iter().filter_map(|update| speakers(&update.participants)).last();
+        let told = updates.iter().rev().find_map(|update| speakers(&update.participants));
         told.map(|speakers| speakers.attributes.get("ramai.apart").cloned().unwrap_or_default())
     };
     let named = apart(&mut world).unwrap();
