@@ -24,7 +24,7 @@ pub mod room;
 mod roster;
 mod slots;
 mod speakers;
-mod standing;
+pub mod standing;
 mod streams;
 #[cfg(test)]
 mod tests;

@@ -144,6 +144,7 @@ impl Room {
             cx.out.push(Effect::Close(old));
         }
         session.ends_at = None;
+        session.renewal.hurry(cx.now);
         let reconnect = crate::adapter::livekit::encode::reconnect_response(session.last_sequence, cx.settings);
         session.notify(Notice::Reconnect(reconnect), cx);
         // What was on its way when the line was cut may be lost, too.

@@ -51,6 +51,9 @@ impl Rooms {
                 }
                 None => room.announce(key, true, cx),
             }
+            if let Some(session) = room.sessions.get_mut(&key) {
+                session.renewal.hurry(cx.now);
+            }
             room.participant_of(key)
         })
     }

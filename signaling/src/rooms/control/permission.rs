@@ -37,6 +37,7 @@ impl Room {
         let grants = before.clone().permitted(permission);
         if let Some(later) = &mut session.waiting {
             *later = grants;
+            session.renewal.hurry(cx.now);
             session.show_standing();
             return self.announce(key, true, cx);
         }
@@ -47,6 +48,7 @@ impl Room {
     pub(in crate::rooms) fn set_grants(&mut self, key: SessionKey, grants: Grants, cx: &mut Context<'_>) {
         let Some(session) = self.sessions.get_mut(&key) else { return };
         let before = std::mem::replace(&mut session.grants, grants);
+        session.renewal.hurry(cx.now);
         session.show_standing();
         let (sees, hides) = (session.grants.subscribe(), session.grants.hidden && !before.hidden);
         self.end_forbidden(key, cx);
