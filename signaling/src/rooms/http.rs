@@ -46,6 +46,13 @@ impl Rooms {
         if room.is_some_and(|room| room.makes_wait(&join.claims, now)) {
             return Err(Refusal::WaitingRoom);
         }
+        if let Some(grants) = room.map(|room| room.grants_for(&join.claims)) {
+            match join.dialect {
+                Dialect::Whip if !grants.publish() => return Err(Refusal::NotAllowed("publish")),
+                Dialect::Whep if !grants.subscribe() => return Err(Refusal::NotAllowed("subscribe")),
+                _ => {}
+            }
+        }
         let watched = match (join.dialect, room) {
             (Dialect::Whep, Some(room)) => room.watchable(&join.claims.sub, &watch, &offer)?,
             (Dialect::Whep, None) => return Err(nobody()),

@@ -11,6 +11,7 @@ mod entrance;
 mod first;
 pub mod http;
 pub mod ids;
+mod lasting;
 mod lately;
 mod options;
 pub mod outbox;
@@ -23,7 +24,7 @@ pub mod room;
 mod roster;
 mod slots;
 mod speakers;
-mod standing;
+pub mod standing;
 mod streams;
 #[cfg(test)]
 mod tests;
@@ -202,6 +203,7 @@ impl Rooms {
                 "participant joined"
             );
             let mut session = Session::new(key, conn, join, info, worker, cx);
+            session.grants = room.grants_for(claims);
             if waits {
                 session.wait();
             } else {

@@ -76,6 +76,7 @@ impl Room {
             }
             session.negotiate(publications, cx);
         }
+        self.tell_apart(cx);
         self.tell_wanted(track, cx);
     }
 }

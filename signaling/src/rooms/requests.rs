@@ -181,6 +181,7 @@ impl Room {
             request: Some(About::UpdateMetadata(update)),
             ..Default::default()
         };
+        session.renewal.hurry(cx.now);
         session.notify(Notice::RequestResponse(response), cx);
         self.announce(key, true, cx);
     }

@@ -2,6 +2,7 @@
 
 use super::effect::{ConnId, Effect, Notice};
 use super::entrance::Entrance;
+use super::lasting::Lasting;
 use super::lately::Lately;
 use super::options::Options;
 use super::pages::Pages;
@@ -45,6 +46,7 @@ pub struct Room {
     pub options: Options,
     pub entrance: Entrance,
     pub(super) revoked: Revoked,
+    pub(super) lasting: Lasting,
     /// The last word of each worker on who is heard among its publishers.
     pub(super) heard: BTreeMap<WorkerId, Heard>,
     /// The track that has the floor, also while it pauses.
@@ -73,6 +75,7 @@ impl Room {
             options: Options::default(),
             entrance: Entrance::default(),
             revoked: Revoked::default(),
+            lasting: Lasting::default(),
             heard: BTreeMap::new(),
             floor: None,
             speaking: BTreeMap::new(),
@@ -141,6 +144,7 @@ impl Room {
             cx.out.push(Effect::Close(old));
         }
         session.ends_at = None;
+        session.renewal.hurry(cx.now);
         let reconnect = crate::adapter::livekit::encode::reconnect_response(session.last_sequence, cx.settings);
         session.notify(Notice::Reconnect(reconnect), cx);
         // What was on its way when the line was cut may be lost, too.

@@ -13,13 +13,15 @@ use proto::participant_info::{Kind as Participant, State};
 use ramai_sfu::api::Command;
 use ramai_sfu::id::{Pt, Token, TrackId, WorkerId};
 use ramai_sfu::params::{Codec, Format, Kind, LayerParams, PayloadParams, PublishParams};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Who publishes the slots, for clients.
 pub(super) const IDENTITY: &str = "ramai.speakers";
 /// Its attributes: how many slots there are, and the identity of who is in each.
 const COUNT: &str = "ramai.slots";
 const SPEAKER: &str = "ramai.slot.";
+/// SIDs of the microphones that slots don't carry, with commas between.
+const APART: &str = "ramai.apart";
 
 /// The slots of a room.
 pub(super) struct Slots {
@@ -78,6 +80,7 @@ impl Room {
         let moving = self.sessions.keys().copied().collect();
         self.slots = Some(Slots { key, home, tracks, info, moving });
         self.tell_slots(cx);
+        self.tell_apart(cx);
         let Room { sessions, publications, .. } = self;
         // Plain HTTP has one answer for good: who came that way goes on hearing microphones.
         for session in sessions.values_mut().filter(|s| matches!(s.dialect, Dialect::Single | Dialect::Dual)) {
@@ -136,16 +139,46 @@ impl Room {
             let session = self.sessions.get(&self.publications.get(track)?.publisher)?;
             session.listed().then(|| session.info.identity.clone())
         };
-        let mut attributes: std::collections::HashMap<String, String> = speakers
+        let filled: Vec<(String, String)> = speakers
             .iter()
             .enumerate()
             .filter_map(|(number, track)| Some((format!("{SPEAKER}{number}"), track.as_ref().and_then(identity)?)))
             .collect();
-        attributes.insert(COUNT.into(), speakers.len().to_string());
-        let Some(slots) = self.slots.as_mut().filter(|slots| slots.info.attributes != attributes) else { return };
-        slots.info.attributes = attributes;
-        slots.info.version += 1;
-        self.tell_slots(cx);
+        self.change_attributes(cx, |attributes| {
+            attributes.retain(|name, _| !name.starts_with(SPEAKER));
+            attributes.extend(filled);
+        });
+    }
+
+    /// Tells which microphones slots don't carry, if those changed: clients that choose for themselves must subscribe to these.
+    pub(super) fn tell_apart(&mut self, cx: &mut Context<'_>) {
+        if self.slots.is_none() {
+            return;
+        }
+        let screen = proto::TrackSource::ScreenShareAudio;
+        let apart = self.publications.values().filter(|p| {
+            p.kind() == Kind::Audio
+                && p.part != Part::Slot
+                && p.info.source() != screen
+                && self.publications.by_itself(p)
+        });
+        let apart: Vec<&str> = apart.map(|p| p.info.sid.as_str()).collect();
+        let apart = apart.join(",");
+        self.change_attributes(cx, |attributes| {
+            attributes.remove(APART);
+            attributes.extend((!apart.is_empty()).then(|| (APART.to_owned(), apart)));
+        });
+    }
+
+    fn change_attributes(&mut self, cx: &mut Context<'_>, change: impl FnOnce(&mut HashMap<String, String>)) {
+        let Some(slots) = self.slots.as_mut() else { return };
+        let mut attributes = slots.info.attributes.clone();
+        change(&mut attributes);
+        if slots.info.attributes != attributes {
+            slots.info.attributes = attributes;
+            slots.info.version += 1;
+            self.tell_slots(cx);
+        }
     }
 
     /// A session is sent a slot from now on: once it is sent all of them, it no longer hears microphones by themselves. Not before, or

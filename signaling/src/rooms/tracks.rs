@@ -6,6 +6,7 @@ use crate::session::{Change, Context, SessionKey};
 use livekit_protocol as proto;
 use ramai_sfu::api::Command;
 use ramai_sfu::id::TrackId;
+use ramai_sfu::params::Kind;
 
 impl Room {
     /// Carries on what a session did.
@@ -43,6 +44,9 @@ impl Room {
                 Change::Wanted(track) => self.tell_wanted(track, cx),
             }
         }
+        if !published.is_empty() {
+            self.tell_apart(cx);
+        }
         self.note_published(&published);
         if announce {
             self.announce(key, true, cx);
@@ -64,6 +68,9 @@ impl Room {
             session.negotiate(publications, cx);
         }
         cx.command(Command::Unpublish { track });
+        if publication.kind() == Kind::Audio {
+            self.tell_apart(cx);
+        }
     }
 
     /// A track that is published or announced is muted or not, in the media plane and for all who know of it; for its publisher

@@ -28,6 +28,13 @@ pub struct Order {
     pub wall_ms: i64,
 }
 
+impl Order {
+    /// The second from which on tokens are newer than it: tokens tell theirs in whole seconds, and in its own are both.
+    fn next_second(&self) -> u64 {
+        u64::try_from(self.wall_ms / 1000).unwrap_or(0) + 1
+    }
+}
+
 /// Whose order it is.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum By {

@@ -155,9 +155,17 @@ fn a_microphone_that_is_not_for_everybody_is_heard_by_itself() {
     world.offer_again(cai, 3);
     world.offer_again(ben, 3);
     assert_eq!((world.ears(cai), world.ears(ben).0), ((vec!["ana".to_string()], 2), vec![]));
+    let apart = |world: &mut World| {
+        let updates = find!(world.heard(cai), Update);
+        let told = updates.iter().rev().find_map(|update| speakers(&update.participants));
+        told.map(|speakers| speakers.attributes.get("ramai.apart").cloned().unwrap_or_default())
+    };
+    let named = apart(&mut world).unwrap();
+    assert!(named.starts_with("TR_") && !named.contains(','), "clients that choose for themselves must know: {named}");
     let all = proto::SubscriptionPermission { all_participants: true, ..Default::default() };
     world.ask(ana, Request::SubscriptionPermission(all));
     assert_eq!(kept(&mut world), [false, false]);
+    assert_eq!(apart(&mut world).as_deref(), Some(""));
     assert_eq!(world.ears(cai), (vec![], 2));
 }
 

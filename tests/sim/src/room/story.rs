@@ -222,6 +222,12 @@ impl Room {
         self.command(Command::UpdateSubscription { subscription, settings });
     }
 
+    /// What this participant sends is numbered as if it had been in calls for hours; say it before its connection is up.
+    pub fn is_old(&mut self, publisher: &str, timestamps_wrap_in: At) {
+        let index = self.peer(publisher);
+        self.peers[index].publisher.old = Some(timestamps_wrap_in);
+    }
+
     /// Mutes a camera or lets it go on.
     pub fn mute_camera(&mut self, publisher: &str, muted: bool) {
         let index = self.peer(publisher);
