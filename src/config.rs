@@ -81,6 +81,27 @@ keys! {
     demo_tokens: bool = Bool, "false", dev "true";
     /// How many participants one room takes; 0 means no limit.
     max_participants: u32 = Integer, "1000";
+    /// How many participants all rooms together take; 0 means no limit.
+    max_total_participants: u32 = Integer, "0";
+    /// How many rooms there may be at a time, those that just became empty included; 0 means no limit.
+    max_rooms: u32 = Integer, "10000";
+    /// How many tracks one participant may publish: 1 to 32.
+    max_tracks: u32 = Integer, "16";
+    /// How many newcomers are let in in a second, for long; fewer while media workers are busy. Beyond it they wait for up to 8 s, and then
+    /// are answered 503 with a time to come back. Whoever is in its room already isn't asked to wait. 0 means no limit.
+    join_rate: u32 = Integer, "100";
+    /// How many newcomers are let in at once after a quiet time.
+    join_burst: u32 = Integer, "200";
+    /// How many requests one client may send in a second, for long; ten times as many at once. Who sends more is disconnected.
+    request_rate: u32 = Integer, "100";
+    /// Bytes of data messages that one participant may send in a second, for long; twice as many at once. What is over it is dropped.
+    data_rate: u32 = Integer, "8388608";
+    /// How many TCP connections for HTTP and WebSocket may be open; what comes beyond is answered 503 unread. 0 means no limit.
+    max_connections: u32 = Integer, "10000";
+    /// Whether the server API may unmute somebody's microphone or camera, not only mute it. Off, people open their own.
+    remote_unmute: bool = Bool, "false";
+    /// How many microphones of a room are heard at once, the loudest; the others are silent to everybody until they are louder. 0: all.
+    audible: u8 = Integer, "5";
     /// Addresses with port on which metrics for Prometheus are served, at `/metrics`: `127.0.0.1:9464`. Empty means nowhere, but
     /// with `dev` beside everything else. They tell who talks how much: keep them from the public.
     metrics_bind: Vec<SocketAddr> = List, "";

@@ -6,7 +6,7 @@ mod process;
 mod text;
 mod worker;
 
-pub use worker::{Board, Reading};
+pub use worker::{Board, Reading, strain};
 
 use axum::Router;
 use axum::http::header;
@@ -51,9 +51,19 @@ impl Metrics {
         for (protocol, count) in now.joins {
             text.sample("ramai_joins_total", format_args!("protocol=\"{protocol}\""), count as f64);
         }
+        let help = "How often a client read more slowly than its room changed, and was given the room as it is later.";
+        text.single("ramai_slow_readers_total", Kind::Counter, help, now.fell_behind as f64);
+        let help = "Clients that were cut off because they did not read what concerned them alone.";
+        text.single("ramai_slow_readers_cut_total", Kind::Counter, help, now.cut_off as f64);
         text.family("ramai_refused_total", Kind::Counter, "Requests that were turned away, by reason.");
         for (reason, count) in now.refused {
             text.sample("ramai_refused_total", format_args!("reason=\"{reason}\""), count as f64);
+        }
+        let help = "Orders to rooms over the server API, by method and outcome.";
+        text.family("ramai_orders_total", Kind::Counter, help);
+        for (method, outcome, count) in now.orders {
+            let labels = format_args!("method=\"{method}\",outcome=\"{outcome}\"");
+            text.sample("ramai_orders_total", labels, count as f64);
         }
     }
 }

@@ -19,6 +19,9 @@ use tokio::task::JoinSet;
 /// Events that may wait for signaling; a worker keeps its own while this is full.
 const EVENT_QUEUE: usize = 8192;
 
+/// Scrapers are few.
+const METRICS_CONNECTIONS: usize = 64;
+
 /// Why the node didn't start, or broke off.
 #[derive(Debug, thiserror::Error)]
 pub enum NodeError {
@@ -53,6 +56,7 @@ pub fn run(config: &Config) -> Result<(), NodeError> {
 
 async fn serve(config: &Config) -> Result<(), NodeError> {
     let stop = stop_signal()?;
+    raise_file_limit();
     let http = SocketAddr::new(config.bind, config.port);
     let listener = TcpListener::bind(http).await.map_err(|e| NodeError::Bind(http, "HTTP, keys bind and port", e))?;
     let http = listener.local_addr().map_err(|e| NodeError::System("cannot read the HTTP address", e))?;
@@ -66,7 +70,15 @@ async fn serve(config: &Config) -> Result<(), NodeError> {
     let settings = Settings {
         demo_tokens: config.demo_tokens,
         max_participants: config.max_participants as usize,
+        max_total_participants: config.max_total_participants as usize,
+        max_rooms: config.max_rooms as usize,
+        max_tracks: config.max_tracks as usize,
+        data_rate: config.data_rate,
+        request_rate: config.request_rate,
+        join_rate: config.join_rate,
+        join_burst: config.join_burst,
         worker_streams: config.worker_streams as usize,
+        remote_unmute: config.remote_unmute,
         ..Settings::new(keys, candidates, identity.fingerprint())
     };
     let signaling = ramai_signaling::start(settings, link, assets(config.demo));
@@ -80,9 +92,10 @@ async fn serve(config: &Config) -> Result<(), NodeError> {
         // This machine alone can ask.
         router = router.merge(metrics.router());
     }
+    let most = config.max_connections as usize;
     let server = tokio::spawn(async move {
         // A dropped sender means the same: stop.
-        crate::http::serve(listener, router, async { closed.await.unwrap_or_default() }).await;
+        crate::http::serve(listener, router, most, async { closed.await.unwrap_or_default() }).await;
     });
     let outcome = tokio::select! {
         () = stop => Ok(()),
@@ -111,7 +124,12 @@ async fn serve_metrics(config: &Config, metrics: &Metrics) -> Result<JoinSet<()>
         let bound = TcpListener::bind(address).await.and_then(|listener| Ok((listener.local_addr()?, listener)));
         let (address, listener) = bound.map_err(|e| NodeError::Bind(*address, "metrics, key metrics_bind", e))?;
         tracing::info!(%address, "metrics are served at /metrics");
-        servers.spawn(crate::http::serve(listener, metrics.clone().router(), std::future::pending()));
+        servers.spawn(crate::http::serve(
+            listener,
+            metrics.clone().router(),
+            METRICS_CONNECTIONS,
+            std::future::pending(),
+        ));
     }
     Ok(servers)
 }
@@ -145,7 +163,8 @@ fn start_media(config: &Config, identity: &Identity, ended: &Arc<Notify>) -> Res
     let mut handles: Vec<WorkerHandle> = Vec::new();
     for (index, (socket, inbox)) in (0..).zip(sockets) {
         let id = WorkerId(index);
-        let worker = Worker::new(std::time::Instant::now(), id, identity.clone(), rand::random());
+        let mut worker = Worker::new(std::time::Instant::now(), id, identity.clone(), rand::random());
+        worker.set_audible(config.audible.into());
         let board = Arc::new(Board::default());
         boards.push(board.clone());
         let post = (inbox, Post::new(slots.clone()));
@@ -160,8 +179,13 @@ fn start_media(config: &Config, identity: &Identity, ended: &Arc<Notify>) -> Res
             Arc::new(move |command| sender.send(command)) as Door
         })
         .collect();
-    let link = MediaLink { workers: doors, events: from_workers };
-    Ok(Media { workers: handles, boards: boards.into(), candidates, link })
+    let boards: Arc<[Arc<Board>]> = boards.into();
+    let strain = Arc::new({
+        let boards = boards.clone();
+        move || crate::metrics::strain(boards.iter().map(Arc::as_ref))
+    });
+    let link = MediaLink { workers: doors, events: from_workers, strain };
+    Ok(Media { workers: handles, boards, candidates, link })
 }
 
 /// The demo page out of the binary, or nothing at all.
@@ -187,6 +211,15 @@ fn url(http: SocketAddr) -> String {
         format!("http://localhost:{}", http.port())
     } else {
         format!("http://{http}")
+    }
+}
+
+/// Each client is a file, and the usual soft limit of 1,024 is for programs that wait in `select`: takes what the system allows.
+fn raise_file_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum }) {
+        tracing::warn!(%error, current = ?limit.current, "the limit of open files could not be raised");
     }
 }
 

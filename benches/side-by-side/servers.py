@@ -33,7 +33,7 @@ class Ramai:
         self.cores = CORES[:workers]
         self.command = [
             "target/release/ramai", "--dev", "--workers", str(workers), "--bind", ADDRESS, "--node-ip", ADDRESS,
-            "--udp-bind", ADDRESS, "--max-participants", "0", "--log", "warn",
+            "--udp-bind", ADDRESS, "--max-participants", "0", "--join-rate", "0", "--log", "warn",
         ]
         if workers > 1:
             # A room spreads from here on; the default waits for more streams than this load has.

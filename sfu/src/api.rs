@@ -155,13 +155,15 @@ pub enum Event {
         /// Which.
         track: TrackId,
     },
-    /// Who speaks in a room changed, among those who publish on this worker. The list is whole and loudest first; it is empty when
-    /// all are silent.
+    /// Who speaks in a room changed, among those who publish on this worker. The list is whole, the one who has the floor first and
+    /// then loudest first; it is empty when all are silent.
     Speakers {
         /// Which room.
         room: RoomId,
         /// Tracks that are heard.
         speakers: Vec<Speaker>,
+        /// Who has the floor, if it is one of these publishers: also while it pauses, until another takes it.
+        dominant: Option<TrackId>,
     },
     /// There is no room for a video on the way to a subscriber, so nothing of it is sent; or there is again.
     StreamState {

@@ -243,7 +243,7 @@ pub struct LayerParams {
 pub struct PublishParams {
     /// Audio or video.
     pub kind: Kind,
-    /// Video of a screen: when not all can be sent, cameras go first.
+    /// Video of a screen: when not all can be sent, cameras go first. Or its sound, which is no microphone: it is heard always.
     pub screen: bool,
     /// The media section it comes in on.
     pub mid: Mid,

@@ -6,8 +6,10 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Longest token that is read, in bytes. Metadata may be in it.
 const MAX_TOKEN: usize = 32 * 1024;
@@ -44,6 +46,15 @@ pub struct Grants {
     pub room_join: bool,
     /// Which room.
     pub room: String,
+    /// May give orders in `room`; whoever joins it with such a token is its host.
+    #[serde(skip_serializing_if = "is_false")]
+    pub room_admin: bool,
+    /// May make and end rooms.
+    #[serde(skip_serializing_if = "is_false")]
+    pub room_create: bool,
+    /// May list all rooms.
+    #[serde(skip_serializing_if = "is_false")]
+    pub room_list: bool,
     /// May publish tracks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub can_publish: Option<bool>,
@@ -93,6 +104,10 @@ impl Grants {
     }
 }
 
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
 /// The token of `Authorization: Bearer …` (RFC 6750 section 2.1); empty if there is none.
 pub(crate) fn bearer(headers: &HeaderMap) -> &str {
     let value = headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok()).unwrap_or("");
@@ -104,6 +119,18 @@ pub(crate) fn bearer(headers: &HeaderMap) -> &str {
 
 /// Checks a token: signature, time and that it lets its holder join a room.
 pub(crate) fn verify(token: &str, keys: &[(String, String)]) -> Result<Claims, Refusal> {
+    let claims: Claims = authenticate(token, keys)?;
+    if !claims.video.room_join || claims.video.room.is_empty() {
+        return Err(Refusal::NoJoinGrant);
+    }
+    if claims.sub.is_empty() {
+        return Err(Refusal::NoIdentity);
+    }
+    Ok(claims)
+}
+
+/// Checks signature and time alone, and reads what a token of ours says.
+pub(crate) fn authenticate<T: DeserializeOwned + Clone>(token: &str, keys: &[(String, String)]) -> Result<T, Refusal> {
     if token.is_empty() {
         return Err(Refusal::NoToken);
     }
@@ -117,21 +144,15 @@ pub(crate) fn verify(token: &str, keys: &[(String, String)]) -> Result<Claims, R
     validation.validate_nbf = true;
     validation.validate_aud = false;
     validation.set_required_spec_claims(&["exp", "iss"]);
-    let claims = jsonwebtoken::decode::<Claims>(token, &DecodingKey::from_secret(secret.as_bytes()), &validation)
-        .map_err(|e| match e.kind() {
+    let data = jsonwebtoken::decode::<T>(token, &DecodingKey::from_secret(secret.as_bytes()), &validation).map_err(
+        |e| match e.kind() {
             ErrorKind::InvalidSignature => Refusal::WrongSignature,
             ErrorKind::ExpiredSignature => Refusal::TokenExpired,
             ErrorKind::ImmatureSignature => Refusal::TokenNotYetValid,
             _ => Refusal::TokenUnreadable,
-        })?
-        .claims;
-    if !claims.video.room_join || claims.video.room.is_empty() {
-        return Err(Refusal::NoJoinGrant);
-    }
-    if claims.sub.is_empty() {
-        return Err(Refusal::NoIdentity);
-    }
-    Ok(claims)
+        },
+    )?;
+    Ok(data.claims)
 }
 
 /// The `iss` of a token whose signature isn't checked yet: it names the secret to check with.
@@ -145,19 +166,19 @@ fn issuer(token: &str) -> Option<String> {
     Some(serde_json::from_slice::<Issuer>(&payload).ok()?.iss)
 }
 
+/// Seconds since the epoch.
+pub(crate) fn now_secs() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
 /// Signs `claims` with `secret`. `None` only if signing fails altogether.
-pub fn mint(claims: &Claims, secret: &str) -> Option<String> {
+pub fn mint(claims: &impl Serialize, secret: &str) -> Option<String> {
     jsonwebtoken::encode(&Header::new(Algorithm::HS256), claims, &EncodingKey::from_secret(secret.as_bytes())).ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::{SystemTime, UNIX_EPOCH};
-
-    fn now() -> u64 {
-        SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
-    }
 
     fn keys() -> Vec<(String, String)> {
         vec![("devkey".into(), "secret".into())]
@@ -167,7 +188,7 @@ mod tests {
         Claims {
             iss: "devkey".into(),
             sub: "ana".into(),
-            exp: now() + 60,
+            exp: now_secs() + 60,
             video: Grants { room_join: true, room: "r".into(), ..Grants::default() },
             ..Claims::default()
         }
@@ -188,8 +209,11 @@ mod tests {
     #[test]
     fn each_defect_has_its_own_words() {
         assert_eq!(check(&claims(), "other").unwrap_err(), Refusal::WrongSignature);
-        assert_eq!(check(&Claims { exp: now() - 60, ..claims() }, "secret").unwrap_err(), Refusal::TokenExpired);
-        assert_eq!(check(&Claims { nbf: now() + 60, ..claims() }, "secret").unwrap_err(), Refusal::TokenNotYetValid);
+        assert_eq!(check(&Claims { exp: now_secs() - 60, ..claims() }, "secret").unwrap_err(), Refusal::TokenExpired);
+        assert_eq!(
+            check(&Claims { nbf: now_secs() + 60, ..claims() }, "secret").unwrap_err(),
+            Refusal::TokenNotYetValid
+        );
         assert_eq!(check(&Claims { iss: "x".into(), ..claims() }, "secret").unwrap_err(), Refusal::UnknownKey);
         assert_eq!(check(&Claims { sub: String::new(), ..claims() }, "secret").unwrap_err(), Refusal::NoIdentity);
         let mut no_join = claims();

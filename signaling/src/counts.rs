@@ -14,8 +14,12 @@ pub struct Counts {
     websockets: AtomicU64,
     websockets_opened: AtomicU64,
     joins: [AtomicU64; Dialect::ALL.len()],
+    fell_behind: AtomicU64,
+    cut_off: AtomicU64,
     /// Only reasons that occurred.
     refused: Mutex<BTreeMap<&'static str, u64>>,
+    /// Only methods and outcomes that occurred.
+    orders: Mutex<BTreeMap<(&'static str, &'static str), u64>>,
 }
 
 /// The counts at one moment.
@@ -31,8 +35,14 @@ pub struct Snapshot {
     pub websockets_opened: u64,
     /// Participants ever let in, by protocol.
     pub joins: Vec<(&'static str, u64)>,
+    /// How often a client read more slowly than its room changed, and was given the room as it is later.
+    pub fell_behind: u64,
+    /// Clients ever cut off because they didn't read what concerned them alone.
+    pub cut_off: u64,
     /// Requests ever refused, by reason. Reasons that never occurred are left out.
     pub refused: Vec<(&'static str, u64)>,
+    /// Orders to rooms, by method and outcome: `ok`, or why not. What never occurred is left out.
+    pub orders: Vec<(&'static str, &'static str, u64)>,
 }
 
 impl Counts {
@@ -46,6 +56,9 @@ impl Counts {
             websockets: read(&self.websockets),
             websockets_opened: read(&self.websockets_opened),
             joins: joins.collect(),
+            fell_behind: read(&self.fell_behind),
+            cut_off: read(&self.cut_off),
+            orders: lock(&self.orders).iter().map(|((method, outcome), count)| (*method, *outcome, *count)).collect(),
             refused: self.reasons().iter().map(|(reason, count)| (*reason, *count)).collect(),
         }
     }
@@ -62,13 +75,34 @@ impl Counts {
         }
     }
 
+    pub(crate) fn fell_behind(&self) {
+        self.fell_behind.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn cut_off(&self) {
+        self.cut_off.fetch_add(1, Ordering::Relaxed);
+    }
+
     pub(crate) fn refused(&self, refusal: &Refusal) {
-        *self.reasons().entry(refusal.reason()).or_default() += 1;
+        self.turned_away(refusal.reason());
+    }
+
+    /// A request of somebody inside was refused; why, in one word.
+    pub(crate) fn turned_away(&self, reason: &'static str) {
+        *self.reasons().entry(reason).or_default() += 1;
+    }
+
+    pub(crate) fn ordered(&self, method: &'static str, outcome: &'static str) {
+        *lock(&self.orders).entry((method, outcome)).or_default() += 1;
     }
 
     fn reasons(&self) -> MutexGuard<'_, BTreeMap<&'static str, u64>> {
-        self.refused.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.refused)
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// One WebSocket, counted as open while this lives.

@@ -3,9 +3,12 @@
 use crate::negotiate::sdp::SdpError;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use std::time::Duration;
 
-/// When to try again where that may help: a restart takes about so long.
-const RETRY_AFTER_SECS: &str = "2";
+/// A restart takes about so long.
+const RESTART_SECS: u64 = 2;
+/// Until somebody leaves, or a room ends.
+const FULL_SECS: u64 = 10;
 
 /// A refusal over HTTP. The text is for people; 401 and 403 are final for clients.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -61,6 +64,24 @@ pub enum Refusal {
     /// The room has as many participants as it may.
     #[error("the room is full")]
     RoomFull,
+    /// A host lets nobody new in.
+    #[error("the room is locked")]
+    RoomLocked,
+    /// Over plain HTTP nobody can be told that it is let in now.
+    #[error("the room has a waiting room, in which only clients with a WebSocket can wait")]
+    WaitingRoom,
+    /// A host sent this participant away after the token was made.
+    #[error("you were removed from this room")]
+    Removed,
+    /// All rooms together have as many participants as they may.
+    #[error("the server is full")]
+    ServerFull,
+    /// There are as many rooms as there may be.
+    #[error("the server has as many rooms as it may have")]
+    TooManyRooms,
+    /// More come than can be let in at once; when to come back.
+    #[error("too many are joining: try again in {} s", .0.as_secs_f64().ceil())]
+    Busy(Duration),
     /// The request itself is malformed; with the reason.
     #[error("bad request: {0}")]
     BadRequest(&'static str),
@@ -84,6 +105,9 @@ impl Refusal {
             Refusal::NoJoinGrant
             | Refusal::WrongRoom
             | Refusal::RoomFull
+            | Refusal::RoomLocked
+            | Refusal::WaitingRoom
+            | Refusal::Removed
             | Refusal::NotGranted(_)
             | Refusal::NotYours => StatusCode::FORBIDDEN,
             Refusal::NoSession | Refusal::NothingToWatch(_) => StatusCode::NOT_FOUND,
@@ -91,7 +115,9 @@ impl Refusal {
             Refusal::Sdp(SdpError::TooLarge) => StatusCode::PAYLOAD_TOO_LARGE,
             Refusal::BadRequest(_) | Refusal::Sdp(SdpError::Malformed) => StatusCode::BAD_REQUEST,
             Refusal::Sdp(_) | Refusal::UnusableOffer(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            Refusal::ShuttingDown => StatusCode::SERVICE_UNAVAILABLE,
+            Refusal::ShuttingDown | Refusal::ServerFull | Refusal::TooManyRooms | Refusal::Busy(_) => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
         }
     }
 }
@@ -117,8 +143,26 @@ impl Refusal {
             Refusal::Sdp(_) => "bad_sdp",
             Refusal::UnusableOffer(_) => "unusable_offer",
             Refusal::RoomFull => "room_full",
+            Refusal::RoomLocked => "room_locked",
+            Refusal::WaitingRoom => "waiting_room",
+            Refusal::Removed => "removed",
+            Refusal::ServerFull => "server_full",
+            Refusal::TooManyRooms => "too_many_rooms",
+            Refusal::Busy(_) => "busy",
             Refusal::BadRequest(_) => "bad_request",
             Refusal::ShuttingDown => "shutting_down",
+        }
+    }
+}
+
+impl Refusal {
+    /// After how many seconds trying again may help.
+    pub fn retry_after(&self) -> Option<u64> {
+        match self {
+            Refusal::ShuttingDown | Refusal::NothingToWatch(_) => Some(RESTART_SECS),
+            Refusal::ServerFull | Refusal::TooManyRooms => Some(FULL_SECS),
+            Refusal::Busy(after) => Some(after.as_secs_f64().ceil() as u64),
+            _ => None,
         }
     }
 }
@@ -132,8 +176,9 @@ impl IntoResponse for Refusal {
         if self.status() == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
-        if matches!(self, Refusal::ShuttingDown | Refusal::NothingToWatch(_)) {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_SECS));
+        if let Some(seconds) = self.retry_after() {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+            headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("Retry-After"));
         }
         // For the layer that counts.
         response.extensions_mut().insert(self);

@@ -8,15 +8,18 @@
 #![allow(deprecated)]
 
 mod adapter;
+mod admission;
 mod assets;
 mod auth;
 mod counts;
 mod error;
+mod invite;
 mod media;
 mod negotiate;
 mod rooms;
 mod session;
 
+pub use admission::{Gauge, Strain};
 pub use assets::{Asset, Assets};
 pub use auth::{Claims, Grants, mint};
 pub use counts::{Counts, Snapshot};
@@ -47,6 +50,22 @@ pub struct Settings {
     pub worker_streams: usize,
     /// Participants that one room takes; 0 is without limit.
     pub max_participants: usize,
+    /// Participants of all rooms together; 0 is without limit.
+    pub max_total_participants: usize,
+    /// Rooms at a time; 0 is without limit.
+    pub max_rooms: usize,
+    /// Tracks that one participant may publish.
+    pub max_tracks: usize,
+    /// Bytes of data messages that one participant may send in a second, for long.
+    pub data_rate: u32,
+    /// Requests that one client may send in a second, for long; ten times as many at once.
+    pub request_rate: u32,
+    /// Newcomers let in in a second, for long; 0 is without limit. Fewer while media workers are busy.
+    pub join_rate: u32,
+    /// And at once.
+    pub join_burst: u32,
+    /// Whether an order may unmute somebody's track, not only mute it.
+    pub remote_unmute: bool,
     /// How long a room stays known after its last participant left.
     pub empty_timeout: Duration,
     /// How long a participant whose WebSocket was cut, not closed, is kept for a resume. Others see them meanwhile.
@@ -65,6 +84,14 @@ impl Settings {
             demo_tokens: false,
             worker_streams: 500,
             max_participants: 0,
+            max_total_participants: 0,
+            max_rooms: 0,
+            max_tracks: session::upstream::MAX_PENDING,
+            data_rate: 8 * 1024 * 1024,
+            request_rate: 100,
+            join_rate: 0,
+            join_burst: 1,
+            remote_unmute: false,
             empty_timeout: Duration::from_secs(60),
             resume_timeout: Duration::from_secs(15),
             region: String::new(),
@@ -94,8 +121,9 @@ pub struct Signaling {
 /// `assets` gives a file of the demo page by its path without leading slash; `""` is the page itself.
 pub fn start(settings: Settings, media: MediaLink, assets: Assets) -> Signaling {
     let settings = Arc::new(settings);
+    let admission = admission::Admission::new(settings.join_rate, settings.join_burst, media.strain.clone());
     let rooms: Handle = actor::spawn(settings.clone(), media);
-    Signaling { state: adapter::State { settings, rooms, assets } }
+    Signaling { state: adapter::State { settings, rooms, admission, assets } }
 }
 
 impl Signaling {

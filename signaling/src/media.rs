@@ -4,6 +4,7 @@ mod places;
 
 pub(crate) use places::Places;
 
+use crate::admission::Gauge;
 use places::Routed;
 use ramai_sfu::api::{Command, Event};
 use ramai_sfu::id::WorkerId;
@@ -20,6 +21,8 @@ pub struct MediaLink {
     pub workers: Vec<Door>,
     /// Where events come from, with the worker that says it.
     pub events: mpsc::Receiver<(WorkerId, Event)>,
+    /// How the most loaded worker fares.
+    pub strain: Gauge,
 }
 
 /// Commands that may wait here for a worker whose queue is full. Beyond that data messages are dropped.

@@ -7,6 +7,8 @@ use std::net::IpAddr;
 
 /// More threads than any machine has cores.
 pub const MAX_WORKERS: u16 = 1024;
+/// Sections of an SDP that one participant may send in.
+const MAX_TRACKS: u32 = 32;
 /// Below 256 bits the secret, not SHA-256, would be the weak part of a token's signature (RFC 7518 section 3.2).
 const MIN_SECRET: usize = 32;
 
@@ -25,6 +27,14 @@ pub fn values(config: &Config, layers: &Layers) -> Result<(), ConfigError> {
         let message =
             format!("{} workers would need the ports up to {last}, but 65535 is the last", config.worker_count());
         return Err(layers.wrong("udp_base_port", message));
+    }
+    for (key, value) in [("join_burst", config.join_burst), ("request_rate", config.request_rate)] {
+        if value == 0 {
+            return Err(layers.wrong(key, "0 would let nobody do anything"));
+        }
+    }
+    if !(1..=MAX_TRACKS).contains(&config.max_tracks) {
+        return Err(layers.wrong("max_tracks", format!("{} is not from 1 to {MAX_TRACKS}", config.max_tracks)));
     }
     for (key, ip) in [("bind", config.bind), ("udp_bind", config.udp_bind)] {
         if ip.is_multicast() {

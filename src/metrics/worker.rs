@@ -5,6 +5,7 @@ use super::text::{Kind, Text};
 use crate::udp;
 use ramai_sfu::overload::{Level, Load};
 use ramai_sfu::{Bandwidth, Worker};
+use ramai_signaling::Strain;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -64,6 +65,9 @@ table! { r;
     Counter "forwarded_packets_total" "RTP packets given to subscribers." { "" => r.worker.counters().forwarded }
     Counter "audio_deepened_packets_total" "Audio packets sent with more earlier frames than they came with, to receivers that lose many." {
         "" => r.worker.counters().deepened
+    }
+    Counter "audio_gated_packets_total" "Audio packets of microphones that were not among the loudest of their room, and went no further." {
+        "" => r.worker.counters().gated
     }
     Counter "first_pictures_kept_total" "Viewers whose first picture came from packets that were kept, without a key frame from the publisher." {
         "" => r.worker.counters().openings
@@ -161,12 +165,27 @@ impl Default for Board {
 }
 
 impl Board {
+    fn strain(&self) -> Strain {
+        let read = |name: &str| {
+            let found = TABLE.iter().zip(&self.values).find(|(metric, _)| metric.name == name);
+            found.map_or(0.0, |(_, value)| f64::from_bits(value.load(Ordering::Relaxed)))
+        };
+        Strain { busy: read("ramai_worker_busy_share"), level: read("ramai_worker_overload_level") as u8 }
+    }
+
     /// Writes all down. Who reads meanwhile may see some numbers of now and some of 0.1 s ago.
     pub fn post(&self, reading: &Reading<'_>) {
         for (metric, value) in TABLE.iter().zip(&self.values) {
             value.store((metric.read)(reading).to_bits(), Ordering::Relaxed);
         }
     }
+}
+
+/// How the most loaded of all workers fares.
+pub fn strain<'a>(boards: impl Iterator<Item = &'a Board>) -> Strain {
+    boards
+        .map(Board::strain)
+        .fold(Strain::default(), |most, one| Strain { busy: most.busy.max(one.busy), level: most.level.max(one.level) })
 }
 
 /// Writes the families of all workers.

@@ -8,7 +8,9 @@ import './styles/home.css';
 import './styles/preview.css';
 import './styles/call.css';
 import './styles/tile.css';
+import './styles/panel.css';
 import './styles/chat.css';
+import './styles/people.css';
 
 setLogLevel(LogLevel.warn);
 

@@ -48,8 +48,9 @@ const STRICT: [&str; 8] = [
     "0.002",
     "--expect-disorder-below",
     "0.004",
+    // Far above what a busy machine adds, and far below what the slow line does.
     "--expect-latency-p99-below",
-    "45",
+    "900",
 ];
 
 #[tokio::test(flavor = "multi_thread")]
@@ -109,7 +110,7 @@ async fn a_line_that_drops_doubles_or_delays_is_caught() {
     let cases = [
         (Faults { drop: 0.01, ..faults }, "disorder"),
         (Faults { duplicate: 0.01, ..faults }, "duplicates"),
-        (Faults { delay_ms: 50, ..faults }, "latency"),
+        (Faults { delay_ms: 1_000, ..faults }, "latency"),
     ];
     for (faults, word) in cases {
         let proxy = Proxy::start(0, server.media()[0], faults).await.expect("a proxy");

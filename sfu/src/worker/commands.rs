@@ -2,7 +2,7 @@
 
 use super::link::Link;
 use super::peer::{Peer, Received};
-use super::{Publication, Worker};
+use super::{Publication, Room, Worker};
 use crate::api::Command;
 use crate::id::{RoomId, Ssrc, SubscriptionId, TrackId, TransportId};
 use crate::params::{Extension, Kind, PublishParams, SubscribeParams, SubscriptionSettings, TransportParams};
@@ -72,7 +72,7 @@ impl Worker {
         let transport = Transport::new(now, id, params, &self.identity);
         let local_ssrc = Ssrc(self.rng.random_range(1..u32::MAX));
         self.peers.insert(id, Peer::new(now, transport, room, local_ssrc));
-        self.rooms.entry(room).or_default().transports += 1;
+        self.rooms.entry(room).or_insert_with(|| Room::new(self.audible)).transports += 1;
         self.mark(id);
         Some(())
     }

@@ -94,8 +94,9 @@ impl Worker {
         let publication = self.tracks.get_mut(&track).filter(|publication| publication.link.home.is_some())?;
         self.counters.mirrored += 1;
         publication.track.handle_ready(now, media.clone());
-        self.hear(now, track, &media);
-        self.forward(now, track, false, media);
+        for media in self.hear(now, track, media) {
+            self.forward(now, track, false, media);
+        }
         self.ask_home(now, track);
         Some(())
     }

@@ -44,18 +44,10 @@ impl Worker {
         }
         let Some(media) = media else { return };
 
-        self.hear(now, route.track, &media);
-        self.relay(route.track, &media);
-        self.forward(now, route.track, route.rtx, media);
-    }
-
-    /// Notes how loud a track is. Mirrors are heard as well: who speaks keeps a good picture under overload, on every worker.
-    pub(super) fn hear(&mut self, now: Instant, track: TrackId, media: &Media) {
-        let Some(level) = media.audio_level else { return };
-        let Some(room_id) = self.tracks.get(&track).map(|publication| publication.room) else { return };
-        let Some(room) = self.rooms.get_mut(&room_id) else { return };
-        room.speakers.observe(now, track, level);
-        self.timers.set(Timer::Room(room_id), room.speakers.poll_timeout());
+        for media in self.hear(now, route.track, media) {
+            self.relay(route.track, &media);
+            self.forward(now, route.track, route.rtx, media);
+        }
     }
 
     /// Takes a packet that was made ready, here or by another worker, on its way to the track's subscriptions on this worker; it

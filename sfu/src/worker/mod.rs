@@ -6,6 +6,7 @@ mod budget;
 mod commands;
 mod feedback;
 mod handshakes;
+mod hear;
 mod link;
 mod loss;
 mod media;
@@ -17,14 +18,14 @@ mod peer;
 mod runs;
 mod shed;
 
-use crate::api::{Datagram, DisconnectReason, Event, Speaker};
+use crate::api::{Datagram, DisconnectReason, Event};
 use crate::demux::{Class, Demux};
 use crate::id::{RoomId, SubscriptionId, TrackId, TransportId, WorkerId};
 use crate::link::Outbox;
 use crate::overload::Level;
 use crate::params::DataChannel;
 use crate::publish::{Hold, Track};
-use crate::speakers::Speakers;
+use crate::speakers::{self, Heard, Speakers};
 use crate::subscribe::Subscription;
 use crate::timers::{Timer, Timers};
 use crate::transmit::Batch;
@@ -32,6 +33,7 @@ use crate::transport::{Identity, TransportEvent};
 pub use allot::Bandwidth;
 use arena::Arena;
 use handshakes::Handshakes;
+use hear::Gate;
 use link::Link;
 use pace::Pace;
 use padding::Padding;
@@ -72,6 +74,8 @@ pub struct Counters {
     pub forwarded: u64,
     /// Audio packets sent with more frames before their own than they came with, for receivers that lose many.
     pub deepened: u64,
+    /// Audio packets of microphones that weren't among the loudest of their room, and went no further.
+    pub gated: u64,
     /// First pictures given from what was kept, without asking the publisher.
     pub openings: u64,
     /// Packets for a subscriber that could not be sealed or had no path.
@@ -159,6 +163,8 @@ pub struct Worker {
     outbox: Outbox,
     events: VecDeque<Event>,
     shedding: Shedding,
+    /// How many of a room are heard at once.
+    audible: usize,
     counters: Counters,
 }
 
@@ -169,7 +175,7 @@ struct Publication {
     /// The publisher's, which may be another worker's.
     transport: TransportId,
     subscriptions: Vec<Subscription>,
-    /// Video of a screen.
+    /// Video of a screen, or its sound.
     screen: bool,
     /// The level of overload that its subscriptions are at.
     level: Level,
@@ -177,23 +183,30 @@ struct Publication {
     cname: String,
     /// Packets that wait for the rest of their frame.
     hold: Hold,
+    /// Whether it is loud enough.
+    gate: Gate,
     link: Link,
 }
 
 impl Publication {
     fn new(track: Track, room: RoomId, transport: TransportId, screen: bool, level: Level, link: Link) -> Self {
         let cname = format!("ramai-{transport}");
-        let (subscriptions, hold) = (Vec::new(), Hold::default());
-        Self { track, room, transport, subscriptions, screen, level, cname, hold, link }
+        let (subscriptions, hold, gate) = (Vec::new(), Hold::default(), Gate::default());
+        Self { track, room, transport, subscriptions, screen, level, cname, hold, gate, link }
     }
 }
 
 /// What the media plane knows of a room.
-#[derive(Default)]
 struct Room {
     transports: usize,
     speakers: Speakers,
     voices: Voices,
+}
+
+impl Room {
+    fn new(audible: usize) -> Self {
+        Self { transports: 0, speakers: Speakers::new(audible), voices: Voices::default() }
+    }
 }
 
 impl Worker {
@@ -221,8 +234,15 @@ impl Worker {
             outbox: Outbox::default(),
             events: VecDeque::new(),
             shedding: Shedding::default(),
+            audible: speakers::AUDIBLE,
             counters: Counters::default(),
         }
+    }
+
+    /// Lets so many of a room be heard at once, the loudest; 0: all.
+    pub fn set_audible(&mut self, audible: usize) {
+        self.audible = audible;
+        self.rooms.values_mut().for_each(|room| room.speakers.set_audible(audible));
     }
 
     /// Its name.
@@ -377,12 +397,12 @@ impl Worker {
 
     fn look_at_speakers(&mut self, now: Instant, id: RoomId) {
         let Some(room) = self.rooms.get_mut(&id) else { return };
-        if let Some(mut speakers) = room.speakers.poll(now) {
-            let owner = |speaker: &Speaker| self.tracks.get(&speaker.track).map(|publication| publication.transport);
-            room.voices.set(now, speakers.iter().filter_map(owner).collect());
+        if let Some(Heard { mut speakers, dominant }) = room.speakers.poll(now) {
+            room.voices.set(now, speakers.iter().filter_map(|speaker| room.speakers.owner(speaker.track)).collect());
             // Of its own publishers alone: the others' workers tell of theirs.
-            speakers.retain(|speaker| self.tracks.get(&speaker.track).is_some_and(|p| p.link.home.is_none()));
-            self.events.push_back(Event::Speakers { room: id, speakers });
+            let ours = |track: &TrackId| self.tracks.get(track).is_some_and(|p| p.link.home.is_none());
+            speakers.retain(|speaker| ours(&speaker.track));
+            self.events.push_back(Event::Speakers { room: id, speakers, dominant: dominant.filter(ours) });
         }
         self.timers.set(Timer::Room(id), room.speakers.poll_timeout());
     }

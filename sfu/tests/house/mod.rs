@@ -1,5 +1,6 @@
 //! Several workers in memory that share rooms, with connected clients around them: no latency, no loss, one clock.
 
+#![allow(dead_code, reason = "each test uses a part")]
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test that cannot go on has failed")]
 
 use crate::client::{Client, Options, credentials, identity};
@@ -22,6 +23,8 @@ pub const TRACK: TrackId = TrackId(1);
 pub const PUBLISHED: u32 = 77;
 pub const VP8: u8 = 96;
 pub const RTX: u8 = 97;
+/// The id of the header extension with the audio level.
+pub const LEVEL_ID: u8 = 4;
 
 /// A participant's wire.
 pub struct Guest {
@@ -114,6 +117,7 @@ impl House {
         client.password.clone_from(&ours.pwd);
         let mut extensions = ExtensionMap::default();
         extensions.set(Extension::Mid, 1);
+        extensions.set(Extension::AudioLevel, LEVEL_ID);
         let params = TransportParams {
             local: ours,
             remote: theirs,
@@ -242,7 +246,7 @@ impl House {
         self.carry(guest, sealed);
     }
 
-    fn carry(&mut self, guest: usize, mut sealed: Vec<u8>) {
+    pub fn carry(&mut self, guest: usize, mut sealed: Vec<u8>) {
         let guest = &self.guests[guest];
         let path = guest.client.path();
         self.workers[guest.worker].handle_datagram(self.now, Datagram { path, payload: &mut sealed });

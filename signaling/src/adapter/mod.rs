@@ -3,12 +3,16 @@
 mod demo;
 mod http;
 pub mod livekit;
+mod twirp;
 pub mod whep;
 pub mod whip;
 
 use crate::Settings;
+use crate::admission::Admission;
 use crate::assets::{self, Assets};
+use crate::auth::Claims;
 use crate::error::Refusal;
+use crate::rooms::Presence;
 use crate::rooms::actor::Handle;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, OriginalUri, State as Extract};
@@ -26,7 +30,27 @@ const MAX_BODY: usize = 16 * 1024;
 pub struct State {
     pub settings: Arc<Settings>,
     pub rooms: Handle,
+    pub admission: Admission,
     pub assets: Assets,
+}
+
+impl State {
+    /// Ends when whoever holds this token may come in: what is refused for good is refused at once, newcomers take their turns, and
+    /// those who are in the room already come back without waiting.
+    pub async fn admit(&self, claims: &Claims) -> Result<(), Refusal> {
+        match self.rooms.check(claims).await? {
+            Presence::Inside => Ok(()),
+            Presence::New => self.admission.enter(self.rooms.backlog()).await,
+        }
+    }
+
+    /// The same as an answer, without waiting and without taking a turn.
+    pub async fn would_admit(&self, claims: &Claims) -> Result<(), Refusal> {
+        match self.rooms.check(claims).await? {
+            Presence::Inside => Ok(()),
+            Presence::New => self.admission.look(self.rooms.backlog()),
+        }
+    }
 }
 
 /// All routes.
@@ -37,7 +61,8 @@ pub fn router(state: State) -> Router {
         .route("/r/{*room}", get(page))
         .merge(livekit::router())
         .merge(whip::router())
-        .merge(whep::router());
+        .merge(whep::router())
+        .merge(twirp::router());
     if state.settings.demo_tokens {
         router = router.route("/demo/token", post(demo::token));
     }

@@ -25,6 +25,7 @@ async fn watch(Extract(state): Extract<State>, request: Request) -> Result<Respo
         return Err(Refusal::NotGranted("subscribe"));
     }
     let watch = participants(request.uri().query().unwrap_or(""))?;
+    state.admit(&claims).await?;
     let offer = http::offer(request).await?;
     http::open(&state, ENDPOINT, read(claims, offer, watch)?).await
 }

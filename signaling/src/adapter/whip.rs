@@ -31,6 +31,7 @@ async fn publish(Extract(state): Extract<State>, request: Request) -> Result<Res
     if !claims.video.publish() {
         return Err(Refusal::NotGranted("publish"));
     }
+    state.admit(&claims).await?;
     let offer = http::offer(request).await?;
     http::open(&state, ENDPOINT, read(claims, offer)?).await
 }

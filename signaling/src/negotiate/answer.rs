@@ -168,6 +168,15 @@ impl Answerer {
         }
     }
 
+    /// A track that came in is no longer taken. Its slot waits for an offer that shows what the client makes of it.
+    pub fn stop(&mut self, track: TrackId) {
+        for slot in &mut self.slots {
+            if matches!(slot.usage, Use::Up(Some(up), _) if up == track) {
+                slot.usage = Use::Idle;
+            }
+        }
+    }
+
     /// Writes the answer to the last offer. `send` describes a track of [`Use::Down`]; without it the section is inactive.
     /// Slots that drained are idle afterwards.
     pub fn answer(

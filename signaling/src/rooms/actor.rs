@@ -1,21 +1,20 @@
 //! The one task that owns all rooms: it takes turns between sockets, media and the clock, and does what the rooms want done.
 
-use super::Rooms;
-use super::effect::{Closing, ConnId, Effect, Notice};
+use super::effect::{Closing, ConnId, Effect};
 use super::http::{HttpJoin, HttpSession};
 use super::ids::Ids;
+use super::outbox::{Outbound, Outbox, Pushed, is_news, outbox};
+use super::{Presence, Rooms};
 use crate::Settings;
+use crate::adapter::livekit::encode::frame;
 use crate::auth::Claims;
 use crate::counts::Counts;
 use crate::error::Refusal;
 use crate::media::{Media, MediaLink};
 use crate::session::{Dialect, Join, Request};
-use bytes::Bytes;
-use livekit_protocol as proto;
-use prost::Message;
 use ramai_sfu::api::Event;
 use ramai_sfu::id::WorkerId;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -24,27 +23,21 @@ use tokio::time::MissedTickBehavior;
 
 /// Messages that may wait for the task. Sockets wait when it's full.
 const INBOX: usize = 4096;
-/// Frames that may wait for one client. A client that reads so slowly is cut off.
-const OUTBOX: usize = 1024;
 const TICK: Duration = Duration::from_millis(250);
 /// How long shutdown waits for sockets to close.
 const FAREWELL: Duration = Duration::from_secs(2);
 
-/// What a socket is given to send.
-pub enum Outbound {
-    /// One encoded `SignalResponse`.
-    Frame(Bytes),
-    /// Close after all before it.
-    Close,
-}
+/// Something to do with the rooms; what it gives back says that it is done.
+type Turn = Box<dyn FnOnce(&mut Rooms, Instant, i64) -> Box<dyn FnOnce() + Send> + Send>;
 
 enum Inbox {
-    Join(ConnId, Box<Join>, mpsc::Sender<Outbound>),
+    Join(ConnId, Box<Join>, Outbox),
     Request(ConnId, Box<Request>),
     Closed(ConnId, Closing),
-    Check(String, String, oneshot::Sender<Result<(), Refusal>>),
+    Check(Box<Claims>, oneshot::Sender<Result<Presence, Refusal>>),
     Open(Box<HttpJoin>, oneshot::Sender<Result<HttpSession, Refusal>>),
     End(Dialect, String, Box<Claims>, oneshot::Sender<Result<(), Refusal>>),
+    Turn(Turn),
     Shutdown(oneshot::Sender<()>),
 }
 
@@ -58,9 +51,29 @@ pub struct Handle {
 }
 
 impl Handle {
-    /// Whether a join would be let in now.
-    pub async fn check(&self, room: &str, identity: &str) -> Result<(), Refusal> {
-        self.ask(|reply| Inbox::Check(room.to_owned(), identity.to_owned(), reply)).await
+    /// Whether a join would be let in now, and of whom.
+    pub async fn check(&self, claims: &Claims) -> Result<Presence, Refusal> {
+        self.ask(|reply| Inbox::Check(Box::new(claims.clone()), reply)).await
+    }
+
+    /// Messages that wait for the task.
+    pub fn backlog(&self) -> usize {
+        self.inbox.max_capacity() - self.inbox.capacity()
+    }
+
+    /// Does something with the rooms in its turn, at a given time that is told also as milliseconds since the epoch. What follows from
+    /// it is done when this ends; `None` when the task is gone.
+    pub async fn turn<T: Send + 'static>(
+        &self,
+        act: impl FnOnce(&mut Rooms, Instant, i64) -> T + Send + 'static,
+    ) -> Option<T> {
+        let (reply, answer) = oneshot::channel();
+        let turn: Turn = Box::new(move |rooms, now, wall_ms| {
+            let result = act(rooms, now, wall_ms);
+            Box::new(move || drop(reply.send(result)))
+        });
+        self.inbox.send(Inbox::Turn(turn)).await.ok()?;
+        answer.await.ok()
     }
 
     /// Opens a session over plain HTTP.
@@ -84,7 +97,7 @@ impl Handle {
     /// Joins or resumes; the answer is the first frame of the given channel. `None` when the task is gone.
     pub async fn join(&self, join: Box<Join>) -> Option<(ConnId, mpsc::Receiver<Outbound>)> {
         let conn = ConnId(self.conns.fetch_add(1, Ordering::Relaxed));
-        let (outbox, frames) = mpsc::channel(OUTBOX);
+        let (outbox, frames) = outbox();
         self.inbox.send(Inbox::Join(conn, join, outbox)).await.ok()?;
         Some((conn, frames))
     }
@@ -114,7 +127,13 @@ pub fn spawn(settings: Arc<Settings>, media: MediaLink) -> Handle {
     let (inbox, messages) = mpsc::channel(INBOX);
     let rooms = Rooms::new(settings, Ids::from_os(), media.workers.len());
     let counts = rooms.counts.clone();
-    let actor = Actor { rooms, media: Media::new(media.workers), outboxes: HashMap::new(), farewell: None };
+    let actor = Actor {
+        rooms,
+        media: Media::new(media.workers),
+        outboxes: HashMap::new(),
+        behind: BTreeSet::new(),
+        farewell: None,
+    };
     tokio::spawn(actor.run(messages, media.events));
     Handle { inbox, conns: Arc::new(AtomicU64::new(1)), counts }
 }
@@ -122,7 +141,9 @@ pub fn spawn(settings: Arc<Settings>, media: MediaLink) -> Handle {
 struct Actor {
     rooms: Rooms,
     media: Media,
-    outboxes: HashMap<ConnId, mpsc::Sender<Outbound>>,
+    outboxes: HashMap<ConnId, Outbox>,
+    /// Clients that miss news of their room.
+    behind: BTreeSet<ConnId>,
     farewell: Option<(oneshot::Sender<()>, Instant)>,
 }
 
@@ -145,6 +166,7 @@ impl Actor {
                     None => media = false,
                 },
                 _ = tick.tick() => {
+                    self.catch_up();
                     self.rooms.tick(Instant::now());
                     self.rooms.counts.population(self.rooms.count());
                 }
@@ -181,8 +203,13 @@ impl Actor {
                 self.outboxes.remove(&conn);
                 self.rooms.handle_closed(now, conn, how);
             }
-            Inbox::Check(room, identity, reply) => {
-                let _ = reply.send(self.rooms.check(&room, &identity));
+            Inbox::Check(claims, reply) => {
+                let _ = reply.send(self.rooms.presence(now, &claims));
+            }
+            Inbox::Turn(turn) => {
+                let done = turn(&mut self.rooms, now, wall_ms());
+                self.perform();
+                done();
             }
             Inbox::Shutdown(done) => {
                 let (rooms, participants) = self.rooms.count();
@@ -204,11 +231,20 @@ impl Actor {
                 match effect {
                     Effect::Attach(worker, command) => self.media.attach(worker, command),
                     Effect::Command(command) => self.media.command(command),
-                    Effect::Close(conn) => self.push(conn, Outbound::Close),
+                    Effect::Close(conn) => self.push(conn, |outbox| outbox.push(Outbound::Close)),
                     Effect::Notice(conns, notice) => {
-                        let frame = encode(*notice);
+                        let news = is_news(&notice);
+                        let frame = frame(*notice);
                         for conn in conns {
-                            self.push(conn, Outbound::Frame(frame.clone()));
+                            self.push(conn, |outbox| match news {
+                                true => outbox.push_news(frame.clone()),
+                                false => outbox.push(Outbound::Frame(frame.clone())),
+                            });
+                        }
+                    }
+                    Effect::Frames(conn, frames) => {
+                        for frame in frames {
+                            self.push(conn, |outbox| outbox.push(Outbound::Frame(frame)));
                         }
                     }
                 }
@@ -216,21 +252,38 @@ impl Actor {
         }
     }
 
-    fn push(&mut self, conn: ConnId, outbound: Outbound) {
-        let Some(outbox) = self.outboxes.get(&conn) else { return };
-        if outbox.try_send(outbound).is_err() {
-            // Dropping the sender ends the socket after what it still has.
-            tracing::warn!(conn = conn.0, "client reads too slowly, cut off");
-            self.outboxes.remove(&conn);
-            self.rooms.handle_closed(Instant::now(), conn, Closing::Cut);
+    fn push(&mut self, conn: ConnId, push: impl FnOnce(&mut Outbox) -> Pushed) {
+        let Some(outbox) = self.outboxes.get_mut(&conn) else { return };
+        match push(outbox) {
+            Pushed::Queued | Pushed::Missed => {}
+            Pushed::Behind => {
+                self.behind.insert(conn);
+                self.rooms.fell_behind(Instant::now(), conn);
+            }
+            Pushed::Lost => {
+                // Dropping the sender ends the socket after what it still has.
+                tracing::warn!(conn = conn.0, "client reads too slowly, cut off");
+                self.rooms.counts.cut_off();
+                self.outboxes.remove(&conn);
+                self.rooms.handle_closed(Instant::now(), conn, Closing::Cut);
+            }
         }
+    }
+
+    /// Gives those who have read all that waited what they missed.
+    fn catch_up(&mut self) {
+        let Self { behind, outboxes, rooms, .. } = self;
+        behind.retain(|conn| {
+            let Some(outbox) = outboxes.get_mut(conn) else { return false };
+            let caught_up = outbox.caught_up();
+            if caught_up {
+                rooms.caught_up(Instant::now(), *conn);
+            }
+            !caught_up
+        });
     }
 }
 
 fn wall_ms() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as i64
-}
-
-fn encode(notice: Notice) -> Bytes {
-    Bytes::from(proto::SignalResponse { message: Some(notice) }.encode_to_vec())
 }

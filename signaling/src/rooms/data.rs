@@ -1,7 +1,7 @@
 //! Data messages: stamped with who sent them, within bounds, to whom they are for.
 
 use super::room::Room;
-use crate::session::{Context, SessionKey};
+use crate::session::{Context, Session, SessionKey};
 use bytes::Bytes;
 use livekit_protocol as proto;
 use prost::Message;
@@ -9,17 +9,19 @@ use proto::data_packet::Value;
 use ramai_sfu::api::{Command, MAX_DATA_MESSAGE};
 use ramai_sfu::id::TransportId;
 use ramai_sfu::params::DataChannel;
+use std::collections::BTreeSet;
 use std::time::Instant;
 
-/// Bytes per second that one participant may send for long, and at once.
-const RATE: f64 = 8.0 * 1024.0 * 1024.0;
-const BURST: f64 = 2.0 * RATE;
+/// Seconds' worth of its rate that one participant may send at once.
+const BURST: f64 = 2.0;
 /// What a message costs at least, so that many small ones count too.
 const LEAST: usize = 2048;
 
 /// How much one participant may still send.
 #[derive(Clone, Copy, Debug)]
 pub struct Budget {
+    /// Bytes in a second.
+    rate: f64,
     left: f64,
     at: Instant,
     dropped: u64,
@@ -27,13 +29,15 @@ pub struct Budget {
 
 impl Budget {
     /// A full one.
-    pub fn new(now: Instant) -> Self {
-        Self { left: BURST, at: now, dropped: 0 }
+    pub fn new(rate: u32, now: Instant) -> Self {
+        let rate = f64::from(rate);
+        Self { rate, left: BURST * rate, at: now, dropped: 0 }
     }
 
     /// Takes `bytes` out of it, if there is so much.
     fn take(&mut self, bytes: usize, now: Instant) -> bool {
-        self.left = (self.left + now.duration_since(self.at).as_secs_f64() * RATE).min(BURST);
+        let gained = now.duration_since(self.at).as_secs_f64() * self.rate;
+        self.left = (self.left + gained).min(BURST * self.rate);
         self.at = now;
         let cost = bytes.max(LEAST) as f64;
         let fits = self.left >= cost;
@@ -50,6 +54,9 @@ impl Room {
     /// A message from `key` over `channel`.
     pub fn handle_data(&mut self, key: SessionKey, channel: DataChannel, payload: &Bytes, cx: &mut Context<'_>) {
         let Some(session) = self.sessions.get_mut(&key) else { return };
+        if !session.grants.publish_data() {
+            cx.counts.turned_away("data_not_allowed");
+        }
         if !session.grants.publish_data() || channel == DataChannel::Track || payload.len() > MAX_DATA_MESSAGE {
             tracing::debug!(participant = session.info.identity, ?channel, "data message refused");
             return;
@@ -74,17 +81,17 @@ impl Room {
             session.last_sequence = session.last_sequence.max(packet.sequence);
         }
         let (identities, sids) = address(&mut packet);
-        let to: Vec<TransportId> = self
-            .sessions
-            .values()
-            .filter(|s| s.key != key)
-            .filter(|s| {
-                (identities.is_empty() && sids.is_empty())
-                    || identities.contains(&s.info.identity)
-                    || sids.contains(&s.info.sid)
-            })
-            .filter_map(|s| s.data_transport())
-            .collect();
+        let to: Vec<TransportId> = if sids.is_empty() && !identities.is_empty() {
+            let named: BTreeSet<SessionKey> = identities.iter().filter_map(|name| self.by_identity(name)).collect();
+            let named = named.into_iter().filter(|named| *named != key);
+            named.filter_map(|key| self.sessions.get(&key)?.data_transport()).collect()
+        } else {
+            let for_all = sids.is_empty();
+            let others = self.sessions.values().filter(|s| s.key != key);
+            let others =
+                others.filter(|s| for_all || identities.contains(&s.info.identity) || sids.contains(&s.info.sid));
+            others.filter_map(Session::data_transport).collect()
+        };
         let payload = Bytes::from(packet.encode_to_vec());
         // Our stamp may make it longer than what can be sent.
         if !to.is_empty() && payload.len() <= MAX_DATA_MESSAGE {
@@ -114,9 +121,9 @@ mod tests {
     #[test]
     fn a_flood_is_cut_and_recovers() {
         let now = Instant::now();
-        let mut budget = Budget::new(now);
+        let mut budget = Budget::new(1024 * 1024, now);
         let accepted = (0..100_000).filter(|_| budget.take(10, now)).count();
-        assert_eq!(accepted, BURST as usize / LEAST);
+        assert_eq!(accepted, 2 * 1024 * 1024 / LEAST);
         assert!(!budget.take(10, now));
         assert!(budget.take(10, now + Duration::from_secs(1)));
     }

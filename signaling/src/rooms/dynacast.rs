@@ -13,15 +13,8 @@ impl Room {
     /// The subscribers of a track changed, or what they show of it.
     pub(super) fn tell_wanted(&mut self, track: TrackId, cx: &mut Context<'_>) {
         let Some(publication) = self.publications.get_mut(&track).filter(|p| p.kind() == Kind::Video) else { return };
-        let top = self
-            .sessions
-            .values()
-            .filter_map(|s| s.subscriptions.get(&track))
-            .filter(|s| s.live && !s.settings.paused)
-            .map(|s| s.settings.max_spatial)
-            .max();
         // Without any subscriber everything stays as it is: the next one, or a recording, then starts at once.
-        let Some(top) = top else { return };
+        let Some(top) = cx.subscribers.top(track) else { return };
         // The layer's place among the publisher's own gives the quality by which it knows it. Lower layers stay on: they are
         // what others fall back to.
         let quality = match publication.info.layers.get(usize::from(top)) {

@@ -1,5 +1,6 @@
 //! What the rooms want done; the actor does it.
 
+use bytes::Bytes;
 use livekit_protocol as proto;
 use ramai_sfu::api::Command;
 use ramai_sfu::id::WorkerId;
@@ -16,6 +17,8 @@ pub type Notice = proto::signal_response::Message;
 pub enum Effect {
     /// Tell clients.
     Notice(Vec<ConnId>, Box<Notice>),
+    /// Give one client what is encoded already, whole: the roster's pages.
+    Frames(ConnId, Vec<Bytes>),
     /// Close a WebSocket after what was sent before.
     Close(ConnId),
     /// Bring up a wire on a media worker: [`Command::AttachTransport`].

@@ -41,8 +41,12 @@ impl Rooms {
     pub fn open(&mut self, now: Instant, wall_ms: i64, wish: HttpJoin) -> Result<HttpSession, Refusal> {
         let HttpJoin { join, offer, watch } = wish;
         let name = &join.claims.video.room;
-        self.check(name, &join.claims.sub)?;
-        let watched = match (join.dialect, self.names.get(name).and_then(|id| self.rooms.get(id))) {
+        self.check(now, &join.claims)?;
+        let room = self.names.get(name).and_then(|id| self.rooms.get(id));
+        if room.is_some_and(|room| room.makes_wait(&join.claims, now)) {
+            return Err(Refusal::WaitingRoom);
+        }
+        let watched = match (join.dialect, room) {
             (Dialect::Whep, Some(room)) => room.watchable(&join.claims.sub, &watch, &offer)?,
             (Dialect::Whep, None) => return Err(nobody()),
             _ => Vec::new(),
@@ -121,7 +125,11 @@ impl Room {
             }
             let answered = session.answer(offer, publications, cx);
             // There won't be another offer for what found no section in this one.
-            session.subscriptions.retain(|_, subscription| subscription.placed);
+            let left: Vec<TrackId> =
+                session.subscriptions.iter().filter(|(_, s)| !s.placed).map(|(track, _)| *track).collect();
+            for track in left {
+                session.unsubscribe(track, cx);
+            }
             answered
         });
         match answered {

@@ -1,28 +1,44 @@
 //! All rooms of the process as one state machine: clients' requests and media events in, effects out. The actor owns it.
 
 pub mod actor;
+mod catch_up;
+pub mod control;
 pub mod data;
+mod departure;
 mod dynacast;
 pub mod effect;
+mod entrance;
+mod first;
 pub mod http;
 pub mod ids;
+mod lately;
+mod options;
+pub mod outbox;
+mod pages;
 mod permission;
-mod placement;
+pub mod placement;
 mod requests;
+mod revoked;
 pub mod room;
 mod roster;
 mod speakers;
+mod standing;
 mod streams;
 #[cfg(test)]
 mod tests;
+mod tracks;
+mod waiting;
 
 use crate::Settings;
+use crate::auth::Claims;
 use crate::counts::Counts;
 use crate::error::Refusal;
-use crate::session::{Context, Join, Request, Session, SessionKey};
+use crate::session::{Context, Join, Request, Session, SessionKey, Subscribers};
 use effect::{Closing, ConnId, Effect, Notice};
+use first::First;
 use ids::Ids;
 use livekit_protocol as proto;
+use placement::Loads;
 use proto::DisconnectReason;
 use proto::leave_request::Action;
 use proto::participant_info::State;
@@ -32,6 +48,15 @@ use room::Room;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
+
+/// What somebody who wants in is to its room.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Presence {
+    /// In it already.
+    Inside,
+    /// A newcomer.
+    New,
+}
 
 /// Longest room name and identity, in bytes.
 const MAX_NAME: usize = 256;
@@ -46,7 +71,11 @@ pub struct Rooms {
     transports: HashMap<TransportId, (RoomId, SessionKey)>,
     /// Sessions over plain HTTP by their URL's last part.
     resources: HashMap<String, (RoomId, SessionKey)>,
+    /// Hosts of rooms made by the demo page, by the room's name.
+    firsts: HashMap<String, First>,
     workers: usize,
+    subscribers: Subscribers,
+    loads: Loads,
     out: Vec<Effect>,
     /// What is counted.
     pub counts: Arc<Counts>,
@@ -63,7 +92,10 @@ impl Rooms {
             conns: HashMap::new(),
             transports: HashMap::new(),
             resources: HashMap::new(),
+            firsts: HashMap::new(),
             workers,
+            subscribers: Subscribers::default(),
+            loads: Loads::new(workers),
             out: Vec::new(),
             counts: Arc::default(),
             closing: false,
@@ -75,26 +107,51 @@ impl Rooms {
         std::mem::take(&mut self.out)
     }
 
-    /// Whether `identity` would be let into the room of that name now. Resuming and taking over need no free place.
-    pub fn check(&self, name: &str, identity: &str) -> Result<(), Refusal> {
+    /// Whether whoever has this checked token would be let into its room now. Resuming and taking over need no free place.
+    pub fn check(&self, now: Instant, claims: &Claims) -> Result<(), Refusal> {
+        let (name, identity) = (&claims.video.room, &claims.sub);
         if self.closing || self.workers == 0 {
             return Err(Refusal::ShuttingDown);
         }
         if name.len() > MAX_NAME || identity.len() > MAX_NAME {
             return Err(Refusal::BadRequest("the room's name or the identity is too long"));
         }
-        let Some(room) = self.names.get(name).and_then(|id| self.rooms.get(id)) else { return Ok(()) };
-        let limit = self.settings.max_participants;
-        if limit > 0 && room.sessions.len() >= limit && room.by_identity(identity).is_none() {
+        if identity.starts_with(standing::RESERVED) {
+            return Err(Refusal::BadRequest("identities that begin with `ramai.` are the server's"));
+        }
+        let (settings, room) = (&self.settings, self.names.get(name).and_then(|id| self.rooms.get(id)));
+        let inside = room.is_some_and(|room| room.by_identity(identity).is_some());
+        let total = settings.max_total_participants;
+        if total > 0 && !inside && self.count().1 >= total {
+            return Err(Refusal::ServerFull);
+        }
+        let Some(room) = room else {
+            let full = settings.max_rooms > 0 && self.rooms.len() >= settings.max_rooms;
+            return if full { Err(Refusal::TooManyRooms) } else { Ok(()) };
+        };
+        if room.revoked(identity, claims.nbf) {
+            return Err(Refusal::Removed);
+        }
+        room.refuses(claims, now)?;
+        let limit = room.limit(settings);
+        if limit > 0 && room.sessions.len() >= limit && !inside {
             return Err(Refusal::RoomFull);
         }
         Ok(())
     }
 
+    /// The same, with whether it is in the room already: it comes back then.
+    pub fn presence(&self, now: Instant, claims: &Claims) -> Result<Presence, Refusal> {
+        self.check(now, claims)?;
+        let room = self.names.get(&claims.video.room).and_then(|id| self.rooms.get(id));
+        let inside = room.is_some_and(|room| room.by_identity(&claims.sub).is_some());
+        Ok(if inside { Presence::Inside } else { Presence::New })
+    }
+
     /// A WebSocket wants to join or resume. `wall_ms` is the time since the epoch.
     pub fn join(&mut self, now: Instant, wall_ms: i64, conn: ConnId, join: &Join) {
         let claims = &join.claims;
-        if let Err(refusal) = self.check(&claims.video.room, &claims.sub) {
+        if let Err(refusal) = self.check(now, claims) {
             self.counts.refused(&refusal);
             tracing::info!(room = claims.video.room, participant = claims.sub, reason = %refusal, "join refused");
             let reason = match refusal {
@@ -128,6 +185,7 @@ impl Rooms {
             self.conns.insert(conn, (id, key));
         }
         let (transports, result) = self.within(id, now, |room, cx| {
+            let waits = room.makes_wait(claims, now);
             if let Some(old) = room.by_identity(&claims.sub) {
                 room.remove(old, DisconnectReason::DuplicateIdentity, Some(Action::Disconnect), cx);
             }
@@ -139,9 +197,15 @@ impl Rooms {
                 sdk = join.client.sdk().as_str_name(),
                 sdk_version = join.client.version,
                 browser = join.client.browser,
+                waits,
                 "participant joined"
             );
-            let session = Session::new(key, conn, join, info, worker, cx);
+            let mut session = Session::new(key, conn, join, info, worker, cx);
+            if waits {
+                session.wait();
+            } else {
+                session.show_standing();
+            }
             let transports: Vec<_> = session.transports().collect();
             (transports, enter(room, session, cx))
         })?;
@@ -156,7 +220,7 @@ impl Rooms {
     fn resume(&mut self, now: Instant, conn: ConnId, name: &str, identity: &str, sid: &str) {
         let found = self.names.get(name).copied().and_then(|id| {
             let room = self.rooms.get(&id)?;
-            let session = room.sessions.values().find(|s| s.info.sid == sid && s.info.identity == identity)?;
+            let session = room.sessions.get(&room.by_identity(identity)?).filter(|s| s.info.sid == sid)?;
             Some((id, session.key))
         });
         let Some((id, key)) = found else {
@@ -193,6 +257,7 @@ impl Rooms {
         if own {
             attributes.extend(join.attributes.iter().map(|(k, v)| (k.clone(), v.clone())));
         }
+        standing::keep_free(&mut attributes);
         let metadata = if own && !join.metadata.is_empty() { &join.metadata } else { &claims.metadata };
         proto::ParticipantInfo {
             sid: self.ids.sid("PA_"),
@@ -202,7 +267,6 @@ impl Rooms {
             joined_at: wall_ms / 1000,
             joined_at_ms: wall_ms,
             name: claims.name.clone(),
-            permission: Some(crate::adapter::livekit::encode::permission(&claims.video)),
             region: self.settings.region.clone(),
             attributes,
             client_protocol: join.client.client_protocol,
@@ -213,7 +277,16 @@ impl Rooms {
 
     fn within<R>(&mut self, id: RoomId, now: Instant, f: impl FnOnce(&mut Room, &mut Context<'_>) -> R) -> Option<R> {
         let room = self.rooms.get_mut(&id)?;
-        let mut cx = Context { settings: &self.settings, ids: &mut self.ids, out: &mut self.out, room: id, now };
+        let mut cx = Context {
+            settings: &self.settings,
+            ids: &mut self.ids,
+            out: &mut self.out,
+            counts: &self.counts,
+            subscribers: &mut self.subscribers,
+            loads: &mut self.loads,
+            room: id,
+            now,
+        };
         let result = f(room, &mut cx);
         for gone in room.gone.drain(..) {
             for transport in gone.transports {
@@ -222,7 +295,10 @@ impl Rooms {
             if let Some(resource) = gone.resource {
                 self.resources.remove(&resource);
             }
-            self.conns.retain(|_, (_, key)| *key != gone.key);
+            // A WebSocket that a resume replaced says itself when it ends.
+            if let Some(conn) = gone.conn {
+                self.conns.remove(&conn);
+            }
         }
         Some(result)
     }
@@ -265,8 +341,8 @@ impl Rooms {
                     self.within(id, now, |room, cx| room.handle_data(key, channel, &payload, cx));
                 }
             }
-            Event::Speakers { room, speakers } => {
-                self.within(room, now, |room, cx| room.speakers(worker, speakers, cx));
+            Event::Speakers { room, speakers, dominant } => {
+                self.within(room, now, |room, cx| room.speakers(worker, speakers, dominant, cx));
             }
             Event::StreamState { transport, track, subscription, paused } => {
                 if let Some((id, key)) = of(&transport) {
@@ -283,16 +359,16 @@ impl Rooms {
         for id in ids {
             self.within(id, now, |room, cx| room.tick(cx));
         }
-        let timeout = self.settings.empty_timeout;
-        let names = &mut self.names;
+        let (names, settings) = (&mut self.names, &self.settings);
         self.rooms.retain(|_, room| {
-            let keep = room.empty_since.is_none_or(|since| now.duration_since(since) < timeout);
+            let keep = !room.expired(settings, now);
             if !keep {
                 tracing::info!(room = room.name, "room closed");
                 names.remove(&room.name);
             }
             keep
         });
+        self.forget_firsts(now);
     }
 
     /// Tells everybody to come back to the server that follows, and lets nobody in any more.
@@ -316,6 +392,8 @@ impl Rooms {
         self.conns.clear();
         self.transports.clear();
         self.resources.clear();
+        self.subscribers = Subscribers::default();
+        self.loads = Loads::new(self.workers);
     }
 
     /// Rooms and participants now, for the log.

@@ -43,12 +43,8 @@ impl Room {
         self.tell(cx);
         let Some(session) = self.sessions.get_mut(&publisher) else { return };
         session.permission = Some(permission);
-        let tracks: Vec<(TrackId, String)> = self
-            .publications
-            .values()
-            .filter(|p| p.publisher == publisher)
-            .map(|p| (p.track, p.info.sid.clone()))
-            .collect();
+        let mine = self.publications.of(publisher);
+        let tracks: Vec<(TrackId, String)> = mine.map(|p| (p.track, p.info.sid.clone())).collect();
         for (track, sid) in tracks {
             let allowed = self.allowed(publisher, &sid);
             self.apply_permission(track, allowed, cx);

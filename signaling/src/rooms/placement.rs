@@ -5,41 +5,66 @@
 //! are full, to the one that has the least to do. So a large room spreads over all workers, each encrypting for its own, and what
 //! crosses between two is one copy of each packet, however many see it.
 
-use super::{Room, Rooms};
-use crate::session::Session;
+use super::Rooms;
 use ramai_sfu::id::{RoomId, WorkerId};
+use std::collections::HashMap;
+
+/// What each worker has to do: one for each participant, and one for each track sent to it.
+pub struct Loads {
+    rooms: HashMap<RoomId, Vec<usize>>,
+    all: Vec<usize>,
+}
+
+impl Loads {
+    /// Nothing, for so many workers.
+    pub fn new(workers: usize) -> Self {
+        Self { rooms: HashMap::new(), all: vec![0; workers] }
+    }
+
+    /// One more.
+    pub fn add(&mut self, room: RoomId, worker: WorkerId) {
+        let here = self.rooms.entry(room).or_insert_with(|| vec![0; self.all.len()]);
+        for load in [here, &mut self.all] {
+            if let Some(load) = load.get_mut(usize::from(worker.0)) {
+                *load += 1;
+            }
+        }
+    }
+
+    /// So many less.
+    pub fn remove(&mut self, room: RoomId, worker: WorkerId, count: usize) {
+        let Some(here) = self.rooms.get_mut(&room) else { return };
+        for load in [&mut *here, &mut self.all] {
+            if let Some(load) = load.get_mut(usize::from(worker.0)) {
+                *load = load.saturating_sub(count);
+            }
+        }
+        if here.iter().all(|load| *load == 0) {
+            self.rooms.remove(&room);
+        }
+    }
+
+    /// Whether there is nothing to do.
+    #[cfg(test)]
+    pub fn is_empty(&self) -> bool {
+        self.rooms.is_empty() && self.all.iter().all(|load| *load == 0)
+    }
+}
 
 impl Rooms {
     /// The worker for whoever joins this room now.
     pub(super) fn place(&self, room: RoomId) -> WorkerId {
-        let here = self.rooms.get(&room).map_or_else(Vec::new, |room| self.loads([room].into_iter()));
+        let here = self.loads.rooms.get(&room).map_or(&[] as &[usize], Vec::as_slice);
         let limit = match self.settings.worker_streams {
             0 => usize::MAX,
             limit => limit,
         };
         // The fullest of those that may take more: a room that shrank comes together again.
-        let open = (0..).zip(&here).filter(|(_, load)| **load > 0 && **load < limit).max_by_key(|(_, load)| **load);
+        let open = (0..).zip(here).filter(|(_, load)| **load > 0 && **load < limit).max_by_key(|(_, load)| **load);
         let worker = match open {
             Some((worker, _)) => worker,
-            None => {
-                (0..).zip(self.loads(self.rooms.values())).min_by_key(|(_, load)| *load).map_or(0, |(worker, _)| worker)
-            }
+            None => (0..).zip(&self.loads.all).min_by_key(|(_, load)| **load).map_or(0, |(worker, _)| worker),
         };
         WorkerId(worker)
     }
-
-    /// What each worker has to do for these rooms.
-    fn loads<'a>(&self, rooms: impl Iterator<Item = &'a Room>) -> Vec<usize> {
-        let mut loads = vec![0; self.workers];
-        for session in rooms.flat_map(|room| room.sessions.values()) {
-            if let Some(load) = loads.get_mut(usize::from(session.worker.0)) {
-                *load += load_of(session);
-            }
-        }
-        loads
-    }
-}
-
-fn load_of(session: &Session) -> usize {
-    1 + session.subscriptions.len()
 }

@@ -2,6 +2,7 @@
 
 use super::effect::{Effect, Notice};
 use super::room::Room;
+use super::{MAX_NAME, standing};
 use crate::session::quality::View;
 use crate::session::{Context, Request, SessionKey};
 use livekit_protocol as proto;
@@ -9,12 +10,11 @@ use proto::DisconnectReason;
 use proto::leave_request::Action;
 use proto::request_response::{Reason, Request as About};
 use proto::simulate_scenario::Scenario;
-use ramai_sfu::api::Command;
 use ramai_sfu::id::TrackId;
+use std::collections::BTreeSet;
 
-/// Longest own metadata, all attributes together, and name, in bytes.
+/// Longest own metadata, and all attributes together, in bytes.
 const MAX_METADATA: usize = 64 * 1024;
-const MAX_NAME: usize = 256;
 
 impl Room {
     pub(super) fn handle_other(&mut self, key: SessionKey, request: Request, cx: &mut Context<'_>) {
@@ -64,41 +64,40 @@ impl Room {
     ) {
         let Some(session) = self.sessions.get(&key) else { return };
         tracing::info!(room = self.name, participant = session.info.identity, reason = words, "request refused");
+        cx.counts.turned_away(match reason {
+            Reason::NotAllowed => "request_not_allowed",
+            Reason::NotFound => "request_not_found",
+            Reason::LimitExceeded => "request_limit_exceeded",
+            _ => "request_invalid",
+        });
         let response =
             proto::RequestResponse { request_id, reason: reason as i32, message: words.to_owned(), request: about };
         session.notify(Notice::RequestResponse(response), cx);
     }
 
     fn mute(&mut self, key: SessionKey, mute: &proto::MuteTrackRequest, cx: &mut Context<'_>) {
-        let mine = self.publications.values_mut().find(|p| p.publisher == key && p.info.sid == mute.sid);
-        match mine {
-            Some(publication) if publication.info.muted != mute.muted => {
-                publication.info.muted = mute.muted;
-                cx.command(Command::MuteTrack { track: publication.track, muted: mute.muted });
-                self.announce(key, true, cx);
-            }
-            Some(_) => {}
-            None => {
-                let known = self.sessions.get_mut(&key).is_some_and(|s| s.mute_pending(&mute.sid, mute.muted));
-                if !known {
-                    let about = Some(About::Mute(mute.clone()));
-                    self.refuse(key, 0, Reason::NotFound, "there is no such track", about, cx);
-                }
-            }
+        if self.set_muted(key, &mute.sid, mute.muted, cx).is_none() {
+            let about = Some(About::Mute(mute.clone()));
+            self.refuse(key, 0, Reason::NotFound, "there is no such track", about, cx);
         }
     }
 
-    fn update_subscription(&mut self, key: SessionKey, update: &proto::UpdateSubscription, cx: &mut Context<'_>) {
+    pub(super) fn update_subscription(
+        &mut self,
+        key: SessionKey,
+        update: &proto::UpdateSubscription,
+        cx: &mut Context<'_>,
+    ) {
         let Room { sessions, publications, .. } = self;
         let Some(session) = sessions.get_mut(&key) else { return };
         if update.subscribe && !session.grants.subscribe() {
-            self.refuse(key, 0, Reason::NotAllowed, "the token does not allow to subscribe", None, cx);
+            self.refuse(key, 0, Reason::NotAllowed, "you may not subscribe", None, cx);
             return;
         }
         let sids = update.participant_tracks.iter().flat_map(|p| &p.track_sids).chain(&update.track_sids);
         let mut changed: Vec<TrackId> = Vec::new();
         for sid in sids {
-            match publications.values().find(|p| p.info.sid == *sid) {
+            match publications.find(sid) {
                 Some(publication) if update.subscribe && !publication.allows(&session.info) => {
                     let notice = super::permission::update(publication, false);
                     session.notify(notice, cx);
@@ -126,9 +125,10 @@ impl Room {
         let view = View::new(settings);
         let Room { sessions, publications, .. } = self;
         let Some(session) = sessions.get_mut(&key) else { return };
-        let tracks: Vec<TrackId> = publications
-            .values()
-            .filter(|p| settings.track_sids.contains(&p.info.sid))
+        let sids: BTreeSet<&String> = settings.track_sids.iter().collect();
+        let tracks: Vec<TrackId> = sids
+            .into_iter()
+            .filter_map(|sid| publications.find(sid))
             .filter_map(|p| session.show(p.track, view, p, cx).map(|_| p.track))
             .collect();
         for track in tracks {
@@ -140,9 +140,14 @@ impl Room {
         let Some(session) = self.sessions.get_mut(&key) else { return };
         let id = update.request_id;
         let size: usize = update.attributes.iter().map(|(k, v)| k.len() + v.len()).sum();
-        if !session.grants.update_own_metadata() {
+        let hand = session.waiting.is_none() && standing::only_hand(&update, &session.info);
+        let words = match standing::forbidden(&update.attributes) {
+            None if hand || session.grants.update_own_metadata() => None,
+            None => Some("you may not change your own metadata"),
+            words => words,
+        };
+        if let Some(words) = words {
             let about = Some(About::UpdateMetadata(update));
-            let words = "the token does not allow to change own metadata";
             return self.refuse(key, id, Reason::NotAllowed, words, about, cx);
         }
         if update.metadata.len() > MAX_METADATA || size > MAX_METADATA || update.name.len() > MAX_NAME {
@@ -187,7 +192,7 @@ impl Room {
         cx: &mut Context<'_>,
         change: impl FnOnce(&mut proto::TrackInfo),
     ) {
-        if let Some(publication) = self.publications.values_mut().find(|p| p.publisher == key && p.info.sid == sid) {
+        if let Some(publication) = self.publications.own_mut(key, sid) {
             change(&mut publication.info);
             self.announce(key, true, cx);
         }

@@ -1,24 +1,29 @@
 //! One room: its sessions, its tracks, and what each hears of the others.
 
-use super::effect::{Closing, Effect, Notice};
-use super::roster::{self, Roster};
+use super::effect::{ConnId, Effect, Notice};
+use super::entrance::Entrance;
+use super::lately::Lately;
+use super::options::Options;
+use super::pages::Pages;
+use super::revoked::Revoked;
+use super::roster::Roster;
+use super::speakers::Heard;
 use crate::negotiate::sdp::SdpError;
 use crate::session::{Change, Context, Dialect, Join, Publications, Request, Session, SessionKey};
 use livekit_protocol as proto;
 use proto::DisconnectReason;
 use proto::leave_request::Action;
 use proto::participant_info::State;
-use ramai_sfu::api::{Command, Speaker};
 use ramai_sfu::id::{TrackId, TransportId, WorkerId};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
-/// Trust a client that closed its WebSocket in an orderly way to come back within so long, or it left.
-const RETURN_TIMEOUT: Duration = Duration::from_secs(5);
+/// What was sent so long before a line was found to be cut may not have arrived: the longest silence that a client is allowed.
+const ON_THE_WAY: Duration = Duration::from_secs(15);
 
 /// A session that is gone, for the maps above the room.
 pub struct Gone {
-    pub key: SessionKey,
+    pub conn: Option<super::effect::ConnId>,
     pub transports: Vec<TransportId>,
     pub resource: Option<String>,
 }
@@ -29,13 +34,25 @@ pub struct Room {
     pub name: String,
     pub created_ms: i64,
     pub sessions: BTreeMap<SessionKey, Session>,
+    /// Who has which identity.
+    pub(super) identities: HashMap<String, SessionKey>,
     pub publications: Publications,
     pub gone: Vec<Gone>,
     pub empty_since: Option<Instant>,
+    /// Somebody has been in it.
+    pub entered: bool,
+    pub options: Options,
+    pub entrance: Entrance,
+    pub(super) revoked: Revoked,
     /// The last word of each worker on who is heard among its publishers.
-    pub(super) heard: BTreeMap<WorkerId, Vec<Speaker>>,
+    pub(super) heard: BTreeMap<WorkerId, Heard>,
+    /// The track that has the floor, also while it pauses.
+    pub(super) floor: Option<TrackId>,
     pub(super) speaking: BTreeMap<SessionKey, f32>,
     pub(super) roster: Roster,
+    /// Those who were told to others.
+    pub(super) pages: Pages,
+    pub(super) lately: Lately,
 }
 
 impl Room {
@@ -45,39 +62,34 @@ impl Room {
             name,
             created_ms,
             sessions: BTreeMap::new(),
-            publications: Publications::new(),
+            identities: HashMap::new(),
+            publications: Publications::default(),
             gone: Vec::new(),
             empty_since: None,
+            entered: false,
+            options: Options::default(),
+            entrance: Entrance::default(),
+            revoked: Revoked::default(),
             heard: BTreeMap::new(),
+            floor: None,
             speaking: BTreeMap::new(),
             roster: Roster::default(),
+            pages: Pages::default(),
+            lately: Lately::default(),
         }
     }
 
     /// The session of an identity.
     pub fn by_identity(&self, identity: &str) -> Option<SessionKey> {
-        self.sessions.values().find(|s| s.info.identity == identity).map(|s| s.key)
-    }
-
-    /// The room as clients are told of it.
-    pub fn info(&self, settings: &crate::Settings) -> proto::Room {
-        proto::Room {
-            sid: self.sid.clone(),
-            name: self.name.clone(),
-            empty_timeout: settings.empty_timeout.as_secs() as u32,
-            max_participants: settings.max_participants as u32,
-            creation_time: self.created_ms / 1000,
-            creation_time_ms: self.created_ms,
-            enabled_codecs: crate::adapter::livekit::encode::enabled_codecs(),
-            num_participants: self.sessions.values().filter(|s| !s.grants.hidden).count() as u32,
-            ..Default::default()
-        }
+        self.identities.get(identity).copied()
     }
 
     /// A session is one of the room's from now on; nobody was told yet.
     pub(super) fn enter(&mut self, session: Session, cx: &mut Context<'_>) {
         self.tell_before(&session.info.identity, cx);
-        self.empty_since = None;
+        (self.empty_since, self.entered) = (None, true);
+        cx.loads.add(cx.room, session.worker);
+        self.identities.insert(session.info.identity.clone(), session.key);
         self.sessions.insert(session.key, session);
     }
 
@@ -85,19 +97,27 @@ impl Room {
     pub fn join(&mut self, session: Session, join: &Join, cx: &mut Context<'_>) {
         let key = session.key;
         self.enter(session, cx);
+        // The first page goes with the first message, for clients that look who is there when they are in.
+        let (mut others, mut more) = (Vec::new(), Vec::new());
+        if self.sessions.get(&key).is_some_and(|s| s.waiting.is_none()) {
+            let first = self.pages.first().filter_map(|other| Some(self.participant(self.sessions.get(&other)?)));
+            others = first.collect();
+            more = self.pages(1);
+        }
+        if self.sessions.get(&key).is_some_and(Session::listed) {
+            self.pages.touch(key);
+        }
         let Some(session) = self.sessions.get(&key) else { return };
-        let (others, more) = roster::split(self.everybody_but(key));
         let response = crate::adapter::livekit::encode::join_response(
-            self.info(cx.settings),
+            self.info_for(session, cx.settings),
             self.participant(session),
             others,
             join.dialect == Dialect::Dual,
             cx.settings,
         );
         session.notify(Notice::Join(response), cx);
-        for update in more {
-            session.notify(update, cx);
-        }
+        cx.out.extend(session.conn.map(|conn| Effect::Frames(conn, more)));
+        self.tell_of_waiting(session, cx);
         self.announce(key, false, cx);
         for track in join.add_tracks.iter().cloned() {
             self.handle(key, Request::AddTrack(track), cx);
@@ -112,7 +132,7 @@ impl Room {
     }
 
     /// The client is back on a new WebSocket; its wires still stand.
-    pub fn resume(&mut self, key: SessionKey, conn: super::effect::ConnId, cx: &mut Context<'_>) {
+    pub fn resume(&mut self, key: SessionKey, conn: ConnId, cx: &mut Context<'_>) {
         let Some(session) = self.sessions.get_mut(&key) else { return };
         if let Some(old) = session.conn.replace(conn) {
             cx.out.push(Effect::Close(old));
@@ -120,18 +140,15 @@ impl Room {
         session.ends_at = None;
         let reconnect = crate::adapter::livekit::encode::reconnect_response(session.last_sequence, cx.settings);
         session.notify(Notice::Reconnect(reconnect), cx);
-        let room = self.info(cx.settings);
-        let mut participants = self.everybody_but(key);
-        let Some(session) = self.sessions.get(&key) else { return };
-        participants.push(self.participant(session));
-        for update in roster::in_messages(participants) {
-            session.notify(update, cx);
+        // What was on its way when the line was cut may be lost, too.
+        let since = session.behind.take().and_then(|since| since.checked_sub(ON_THE_WAY)).unwrap_or(cx.now);
+        if !self.catch_up(key, since, cx) {
+            return;
         }
-        session.notify(Notice::RoomUpdate(proto::RoomUpdate { room: Some(room) }), cx);
         self.with(key, cx, |session, publications, cx| session.restart_downstream(publications, cx));
     }
 
-    fn subscribe_to_all(&mut self, key: SessionKey, cx: &mut Context<'_>) {
+    pub(super) fn subscribe_to_all(&mut self, key: SessionKey, cx: &mut Context<'_>) {
         self.with(key, cx, |session, publications, cx| {
             for publication in publications.values() {
                 session.subscribe(publication, cx);
@@ -187,114 +204,6 @@ impl Room {
         }
     }
 
-    /// Carries on what a session did.
-    pub(super) fn apply(&mut self, key: SessionKey, changes: Vec<Change>, cx: &mut Context<'_>) {
-        let (mut published, mut announce) = (Vec::new(), false);
-        for change in changes {
-            match change {
-                Change::Published(publication) => {
-                    tracing::info!(
-                        room = self.name,
-                        participant = publication.publisher_sid,
-                        track = publication.info.sid,
-                        codec = publication.info.mime_type,
-                        layers = publication.layers,
-                        "track published"
-                    );
-                    published.push(publication.track);
-                    let mut publication = publication;
-                    publication.allowed = self.allowed(key, &publication.info.sid);
-                    self.publications.insert(publication.track, *publication);
-                    announce = true;
-                }
-                Change::Ended(track) => {
-                    self.unpublish(track, cx);
-                    announce = true;
-                }
-                Change::Subscribed(track) => {
-                    self.first_subscription(track, cx);
-                    self.tell_wanted(track, cx);
-                }
-                Change::Wanted(track) => self.tell_wanted(track, cx),
-            }
-        }
-        self.note_published(published);
-        if announce {
-            self.announce(key, true, cx);
-        }
-    }
-
-    /// A track is gone: for its subscribers, then for the media plane.
-    fn unpublish(&mut self, track: TrackId, cx: &mut Context<'_>) {
-        let Some(publication) = self.publications.remove(&track) else { return };
-        tracing::info!(room = self.name, track = publication.info.sid, "track unpublished");
-        let Room { sessions, publications, .. } = self;
-        for session in sessions.values_mut().filter(|s| s.subscriptions.contains_key(&track)) {
-            session.unsubscribe(track, cx);
-            session.negotiate(publications, cx);
-        }
-        cx.command(Command::Unpublish { track });
-    }
-
-    fn first_subscription(&mut self, track: TrackId, cx: &mut Context<'_>) {
-        let Some(publication) = self.publications.get_mut(&track).filter(|p| !p.seen) else { return };
-        publication.seen = true;
-        let notice = Notice::TrackSubscribed(proto::TrackSubscribed { track_sid: publication.info.sid.clone() });
-        if let Some(publisher) = self.sessions.get(&publication.publisher) {
-            publisher.notify(notice, cx);
-        }
-    }
-
-    /// Takes a session out: its tracks, its wires, its WebSocket. `action` is what its client is told to do, if anything.
-    pub fn remove(&mut self, key: SessionKey, reason: DisconnectReason, action: Option<Action>, cx: &mut Context<'_>) {
-        let Some(session) = self.sessions.get(&key) else { return };
-        let identity = session.info.identity.clone();
-        tracing::info!(room = self.name, participant = identity, reason = reason.as_str_name(), "participant left");
-        if let Some(action) = action {
-            session.notify(crate::adapter::livekit::encode::leave(reason, action), cx);
-        }
-        let tracks: Vec<TrackId> = self.publications.values().filter(|p| p.publisher == key).map(|p| p.track).collect();
-        for track in tracks {
-            self.unpublish(track, cx);
-        }
-        let Some(mut session) = self.sessions.remove(&key) else { return };
-        session.close(cx);
-        if let Some(conn) = session.conn {
-            cx.out.push(Effect::Close(conn));
-        }
-        for track in session.subscriptions.keys() {
-            self.tell_wanted(*track, cx);
-        }
-        self.speaking.remove(&key);
-        let resource = session.resource.take();
-        self.gone.push(Gone { key, transports: session.transports().collect(), resource });
-        if !session.grants.hidden {
-            self.announce_departure(key, session.info, reason, cx);
-        }
-        if self.sessions.is_empty() {
-            self.empty_since = Some(cx.now);
-        }
-    }
-
-    /// A session's WebSocket ended.
-    pub fn closed(&mut self, key: SessionKey, conn: super::effect::ConnId, how: Closing, cx: &mut Context<'_>) {
-        let Some(session) = self.sessions.get_mut(&key).filter(|s| s.conn == Some(conn)) else { return };
-        session.conn = None;
-        // Without a wire there is nothing to resume.
-        let wait = match how {
-            Closing::GoingAway => Duration::ZERO,
-            _ if session.connected.is_empty() => Duration::ZERO,
-            Closing::Closed => RETURN_TIMEOUT.min(cx.settings.resume_timeout),
-            Closing::Cut => cx.settings.resume_timeout,
-        };
-        tracing::debug!(room = self.name, participant = session.info.identity, ?how, ?wait, "signal connection ended");
-        if wait.is_zero() {
-            self.remove(key, DisconnectReason::SignalClose, None, cx);
-        } else {
-            session.ends_at = Some(cx.now + wait);
-        }
-    }
-
     /// A wire is up.
     pub fn connected(&mut self, key: SessionKey, transport: TransportId, cx: &mut Context<'_>) {
         let Some(session) = self.sessions.get_mut(&key) else { return };
@@ -305,21 +214,16 @@ impl Room {
         }
     }
 
-    /// A wire is gone; the client has to start anew.
-    pub fn disconnected(&mut self, key: SessionKey, transport: TransportId, cx: &mut Context<'_>) {
-        let Some(session) = self.sessions.get_mut(&key) else { return };
-        session.detached(transport);
-        self.remove(key, DisconnectReason::MediaFailure, Some(Action::Reconnect), cx);
-    }
-
     /// What is due by time alone.
     pub fn tick(&mut self, cx: &mut Context<'_>) {
+        self.entrance.tick(cx.now);
         let ended = |s: &&Session| s.ends_at.is_some_and(|at| at <= cx.now);
         let ended: Vec<SessionKey> = self.sessions.values().filter(ended).map(|s| s.key).collect();
         for key in ended {
             self.remove(key, DisconnectReason::SignalClose, None, cx);
         }
         self.tell(cx);
+        self.lately.prune(cx.now);
         let Room { sessions, publications, .. } = self;
         for session in sessions.values_mut() {
             session.tick(publications, cx);

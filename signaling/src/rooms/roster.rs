@@ -6,23 +6,23 @@
 //! newly published is subscribed to by those who subscribe to everything right after they heard of it, never before.
 
 use super::effect::{Effect, Notice};
+use super::pages::PER_PAGE;
 use super::room::Room;
+use crate::adapter::livekit::encode::frame;
 use crate::session::{Context, Session, SessionKey};
+use bytes::Bytes;
 use livekit_protocol as proto;
 use proto::ParticipantInfo;
 use proto::participant_info::State;
 use ramai_sfu::id::TrackId;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// From so many participants on changes are gathered: below, a message to each costs less than anybody's waiting.
 const GATHER_FROM: usize = 50;
 /// Changes leave this long after the last that were told, or with the next tick after them.
 const GATHER: Duration = Duration::from_millis(250);
-/// Participants in one message. It bounds what a socket has to buffer, and keeps, for its longest frame.
-const PER_MESSAGE: usize = 50;
-
-const _: () = assert!(PER_MESSAGE <= GATHER_FROM, "rooms that are told at once are told in one message");
+const _: () = assert!(PER_PAGE <= GATHER_FROM, "rooms that are told at once are told in one message");
 
 /// What a room has not told yet.
 #[derive(Default)]
@@ -51,25 +51,53 @@ impl Room {
             let participants = vec![self.participant(session)];
             session.notify(Notice::Update(proto::ParticipantUpdate { participants }), cx);
         }
-        if !session.grants.hidden {
+        if session.waiting.is_some() {
+            if !session.grants.hidden {
+                self.tell_hosts(self.participant(session), cx);
+            }
+            return;
+        }
+        if session.listed() {
+            self.pages.touch(key);
             self.roster.changed.insert(key, Change::Here);
         }
         self.tell_if_due(cx);
     }
 
-    /// A participant is gone; `info` is how it was.
+    /// A participant is gone; `info` is how it was, and `waited` whether it was only in the waiting room.
     pub(super) fn announce_departure(
         &mut self,
         key: SessionKey,
         mut info: ParticipantInfo,
         reason: proto::DisconnectReason,
+        waited: bool,
         cx: &mut Context<'_>,
     ) {
         info.version += 1;
         info.set_state(State::Disconnected);
         info.set_disconnect_reason(reason);
+        if waited {
+            self.lately.left(cx.now, &info, true);
+            return self.tell_hosts(info, cx);
+        }
+        self.pages.remove(key);
+        self.lately.left(cx.now, &info, false);
         self.roster.changed.insert(key, Change::Gone(Box::new(info)));
         self.tell_if_due(cx);
+    }
+
+    /// A participant stays, but the others shall take it for gone.
+    pub(super) fn announce_hiding(&mut self, key: SessionKey, cx: &mut Context<'_>) {
+        // Alone in its message, which then doesn't go to itself.
+        self.tell(cx);
+        let Some(session) = self.sessions.get_mut(&key) else { return };
+        session.info.version += 1;
+        let mut info = session.info.clone();
+        info.set_state(State::Disconnected);
+        self.pages.remove(key);
+        self.lately.left(cx.now, &info, false);
+        self.roster.changed.insert(key, Change::Gone(Box::new(info)));
+        self.tell(cx);
     }
 
     /// Tracks came in, and their publisher will be announced.
@@ -110,8 +138,8 @@ impl Room {
         });
         let updates = in_messages(infos.collect());
         // Who changed knows that already.
-        let others = self.sessions.values().filter(|s| only != Some(s.key));
-        let conns: Vec<_> = others.filter_map(|s| s.conn).collect();
+        let own = only.and_then(|key| self.sessions.get(&key)?.conn);
+        let conns: Vec<_> = self.conns().filter(|conn| own != Some(*conn)).collect();
         cx.out.extend(updates.map(|update| Effect::Notice(conns.clone(), Box::new(update))));
     }
 
@@ -134,36 +162,33 @@ impl Room {
 
     /// A participant with its tracks.
     pub fn participant(&self, session: &Session) -> ParticipantInfo {
-        let mine = self.publications.values().filter(|p| p.publisher == session.key);
-        with_tracks(session, mine.map(|p| p.info.clone()).collect())
+        let tracks: Vec<_> = self.publications.of(session.key).map(|p| p.info.clone()).collect();
+        ParticipantInfo { is_publisher: !tracks.is_empty(), tracks, ..session.info.clone() }
     }
 
-    /// All that others may see, but `key`.
-    pub(super) fn everybody_but(&self, key: SessionKey) -> Vec<ParticipantInfo> {
-        let mut tracks: HashMap<SessionKey, Vec<proto::TrackInfo>> = HashMap::new();
-        for publication in self.publications.values() {
-            tracks.entry(publication.publisher).or_default().push(publication.info.clone());
-        }
-        let others = self.sessions.values().filter(|s| s.key != key && !s.grants.hidden);
-        others.map(|s| with_tracks(s, tracks.remove(&s.key).unwrap_or_default())).collect()
+    /// All that others may see, encoded, but for the first `skip` pages.
+    pub(super) fn pages(&mut self, skip: usize) -> Vec<Bytes> {
+        let mut pages = std::mem::take(&mut self.pages);
+        let frames = pages.frames(skip, |members| {
+            let members = members.iter().filter_map(|key| self.sessions.get(key));
+            let participants = members.map(|session| self.participant(session)).collect();
+            frame(Notice::Update(proto::ParticipantUpdate { participants }))
+        });
+        self.pages = pages;
+        frames
     }
-}
 
-/// Splits what a newcomer hears of the others: those of the first message, and the messages that follow it.
-pub(super) fn split(mut others: Vec<ParticipantInfo>) -> (Vec<ParticipantInfo>, impl Iterator<Item = Notice>) {
-    let rest = others.split_off(others.len().min(PER_MESSAGE));
-    (others, in_messages(rest))
+    /// All, whether others may see them or not.
+    pub(super) fn everybody(&self) -> Vec<ParticipantInfo> {
+        self.sessions.values().map(|session| self.participant(session)).collect()
+    }
 }
 
 /// Updates about all of them, none too long.
 pub(super) fn in_messages(participants: Vec<ParticipantInfo>) -> impl Iterator<Item = Notice> {
     let mut rest = participants.into_iter();
     std::iter::from_fn(move || {
-        let participants: Vec<_> = rest.by_ref().take(PER_MESSAGE).collect();
+        let participants: Vec<_> = rest.by_ref().take(PER_PAGE).collect();
         (!participants.is_empty()).then_some(Notice::Update(proto::ParticipantUpdate { participants }))
     })
-}
-
-fn with_tracks(session: &Session, tracks: Vec<proto::TrackInfo>) -> ParticipantInfo {
-    ParticipantInfo { is_publisher: !tracks.is_empty(), tracks, ..session.info.clone() }
 }

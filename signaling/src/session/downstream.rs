@@ -37,6 +37,8 @@ impl Session {
             settings: View::default().settings(publication),
         };
         self.subscriptions.insert(publication.track, subscription);
+        cx.subscribers.set(publication.track, self.key, None);
+        cx.loads.add(cx.room, self.worker);
         if let Some(downstream) = &mut self.downstream {
             downstream.add(publication.track, media_of(publication.kind()));
             downstream.number(&publication.payloads);
@@ -49,6 +51,8 @@ impl Session {
     /// No longer wants a track, or it's gone.
     pub fn unsubscribe(&mut self, track: TrackId, cx: &mut Context<'_>) {
         let Some(subscription) = self.subscriptions.remove(&track) else { return };
+        cx.subscribers.remove(track, self.key);
+        cx.loads.remove(cx.room, self.worker, 1);
         if subscription.live {
             cx.command(Command::Unsubscribe { subscription: subscription.id });
         }
@@ -60,6 +64,10 @@ impl Session {
 
     /// Starts whatever negotiation is due.
     pub fn negotiate(&mut self, publications: &Publications, cx: &mut Context<'_>) {
+        // Who missed news of the room may not know the tracks.
+        if self.behind.is_some() {
+            return;
+        }
         match self.dialect {
             Dialect::Single => self.ask_for_offer(publications, cx),
             Dialect::Dual => self.send_offer(publications, cx),
@@ -83,6 +91,7 @@ impl Session {
             return None;
         }
         subscription.settings = settings;
+        cx.subscribers.set(track, self.key, subscription.sent());
         if subscription.live {
             cx.command(Command::UpdateSubscription { subscription: subscription.id, settings });
         }
@@ -148,6 +157,7 @@ impl Session {
         if let Some(subscription) = self.subscriptions.get_mut(&track) {
             subscription.placed = false;
             if std::mem::take(&mut subscription.live) {
+                cx.subscribers.set(track, self.key, None);
                 cx.command(Command::Unsubscribe { subscription: subscription.id });
                 // The name is used up with that.
                 subscription.id = cx.ids.subscription();
@@ -194,6 +204,7 @@ impl Session {
         let subscription = self.subscriptions.get_mut(&track).filter(|s| !s.live)?;
         subscription.live = true;
         subscription.settings = subscription.view.settings(publication);
+        cx.subscribers.set(track, self.key, subscription.sent());
         let rtx_ssrc = (payloads.iter().any(|p| p.rtx.is_some())).then_some(subscription.rtx_ssrc);
         let params = Box::new(SubscribeParams { mid, ssrc: subscription.ssrc, rtx_ssrc, payloads });
         let (subscription, settings) = (subscription.id, subscription.settings);

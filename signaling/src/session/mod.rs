@@ -5,28 +5,32 @@
 
 pub mod downstream;
 pub mod publication;
+mod publications;
 pub mod quality;
+mod subscribers;
 pub mod upstream;
 
 use crate::Settings;
 use crate::auth::{Claims, Grants};
+use crate::counts::Counts;
 use crate::negotiate::answer::Answerer;
 use crate::negotiate::offer::Offerer;
 use crate::rooms::effect::{ConnId, Effect, Notice};
 use crate::rooms::ids::Ids;
+use crate::rooms::placement::Loads;
 use livekit_protocol as proto;
 use publication::{Pending, Publication};
+pub use publications::Publications;
 use ramai_sfu::api::Command;
 use ramai_sfu::id::Ssrc;
 use ramai_sfu::id::{RoomId, SubscriptionId, TrackId, TransportId, WorkerId};
 use ramai_sfu::params::{Extension, SubscriptionSettings, TransportParams};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
+pub use subscribers::Subscribers;
 
 /// What a client asks, in the client protocol's own messages; other dialects make the same ones.
 pub type Request = proto::signal_request::Message;
-/// The tracks of a room.
-pub type Publications = BTreeMap<TrackId, Publication>;
 
 /// A session; never reused in a process.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -121,6 +125,13 @@ struct Asked {
     at: Instant,
 }
 
+impl Subscription {
+    /// The highest layer that is sent; `None` while nothing is.
+    fn sent(&self) -> Option<u8> {
+        (self.live && !self.settings.paused).then_some(self.settings.max_spatial)
+    }
+}
+
 /// After so long the client is asked again.
 const ASK_AGAIN: Duration = Duration::from_secs(5);
 
@@ -129,6 +140,9 @@ pub struct Context<'a> {
     pub settings: &'a Settings,
     pub ids: &'a mut Ids,
     pub out: &'a mut Vec<Effect>,
+    pub counts: &'a Counts,
+    pub subscribers: &'a mut Subscribers,
+    pub loads: &'a mut Loads,
     pub room: RoomId,
     pub now: Instant,
 }
@@ -156,11 +170,16 @@ pub struct Session {
     pub key: SessionKey,
     /// As others see it; `tracks` is empty here, the room fills it in.
     pub info: proto::ParticipantInfo,
+    /// What it may now.
     pub grants: Grants,
+    /// What it may once it is let in, while it is in the waiting room.
+    pub waiting: Option<Grants>,
     /// None while the WebSocket is gone, and where there never is any: such a session lives as long as its wire.
     pub conn: Option<ConnId>,
     /// Last part of the URL by which a session over plain HTTP is known.
     pub resource: Option<String>,
+    /// Since when it has not heard all that happens in the room.
+    pub behind: Option<Instant>,
     /// When a session without WebSocket ends.
     pub ends_at: Option<Instant>,
     pub dialect: Dialect,
@@ -177,7 +196,8 @@ pub struct Session {
     /// Whom this client lets subscribe to its tracks; everybody, if it never said.
     pub permission: Option<proto::SubscriptionPermission>,
     pub data_budget: crate::rooms::data::Budget,
-    pending: Vec<Pending>,
+    /// Tracks that are announced and have no media section yet.
+    pub pending: Vec<Pending>,
     asked: Option<Asked>,
     sync_streams: bool,
 }
@@ -201,8 +221,10 @@ impl Session {
             key,
             info,
             grants: join.claims.video.clone(),
+            waiting: None,
             conn,
             resource: None,
+            behind: None,
             ends_at: None,
             dialect: join.dialect,
             worker,
@@ -213,7 +235,7 @@ impl Session {
             connected: BTreeSet::new(),
             last_sequence: 0,
             permission: None,
-            data_budget: crate::rooms::data::Budget::new(cx.now),
+            data_budget: crate::rooms::data::Budget::new(cx.settings.data_rate, cx.now),
             pending: Vec::new(),
             asked: None,
             // Tracks that share a stream are played in sync. Clients that don't find a track by its mid need the track's
@@ -234,8 +256,11 @@ impl Session {
         std::iter::once(self.upstream.transport).chain(self.downstream.as_ref().map(|d| d.transport))
     }
 
-    /// Where data for this client is sent, once that wire is up.
+    /// Where data for this client is sent, once that wire is up and it isn't waiting any more.
     pub fn data_transport(&self) -> Option<TransportId> {
+        if self.waiting.is_some() {
+            return None;
+        }
         let transport = self.downstream.as_ref().map_or(self.upstream.transport, |d| d.transport);
         self.connected.contains(&transport).then_some(transport)
     }

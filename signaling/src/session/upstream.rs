@@ -2,6 +2,7 @@
 
 use super::publication::{Pending, Publication};
 use super::{Change, Context, Dialect, Publications, Session, same_extensions};
+use crate::adapter::livekit::encode::source_name;
 use crate::negotiate::answer::{Send, Use};
 use crate::negotiate::codecs;
 use crate::negotiate::sdp::{Description, Media, SdpError};
@@ -25,8 +26,9 @@ impl Session {
         publications: &Publications,
         cx: &mut Context<'_>,
     ) -> Vec<Change> {
-        if let Err((reason, words)) = self.may_add(&request, publications) {
-            tracing::info!(reason = words, "track refused");
+        if let Err((reason, words)) = self.may_add(&request, publications, cx.settings.max_tracks) {
+            tracing::info!(participant = self.info.identity, reason = words, "track refused");
+            cx.counts.turned_away(if reason == Reason::NotAllowed { "track_not_allowed" } else { "track_invalid" });
             let response = proto::RequestResponse {
                 reason: reason as i32,
                 message: words.to_owned(),
@@ -53,20 +55,13 @@ impl Session {
         &self,
         request: &proto::AddTrackRequest,
         publications: &Publications,
+        most: usize,
     ) -> Result<(), (Reason, &'static str)> {
-        use proto::TrackSource as S;
         if !self.grants.publish() {
-            return Err((Reason::NotAllowed, "the token does not allow to publish"));
+            return Err((Reason::NotAllowed, "you may not publish"));
         }
-        let source = match request.source() {
-            S::Camera => "camera",
-            S::Microphone => "microphone",
-            S::ScreenShare => "screen_share",
-            S::ScreenShareAudio => "screen_share_audio",
-            S::Unknown => "unknown",
-        };
-        if !self.grants.publish_source(source) {
-            return Err((Reason::NotAllowed, "the token does not allow to publish this source"));
+        if !self.grants.publish_source(source_name(request.source())) {
+            return Err((Reason::NotAllowed, "you may not publish this source"));
         }
         if !matches!(request.r#type(), proto::TrackType::Audio | proto::TrackType::Video) {
             return Err((Reason::UnsupportedType, "only audio and video tracks can be published"));
@@ -77,22 +72,18 @@ impl Session {
         if request.cid.is_empty() || request.cid.len() > MAX_CID || request.name.len() > MAX_CID {
             return Err((Reason::InvalidRequest, "the track's cid or name is empty or too long"));
         }
-        let mine = publications.values().filter(|p| p.publisher == self.key).count();
-        if self.pending.len() >= MAX_PENDING || mine >= MAX_PENDING {
+        let mine = publications.of(self.key).count();
+        if self.pending.len() + mine >= most.min(MAX_PENDING) {
             return Err((Reason::LimitExceeded, "too many tracks"));
         }
         Ok(())
     }
 
-    /// An announced or published track of ours is muted or not. True if there is such a track.
-    pub fn mute_pending(&mut self, sid: &str, muted: bool) -> bool {
-        match self.pending.iter_mut().find(|p| p.info.sid == sid) {
-            Some(pending) => {
-                pending.info.muted = muted;
-                true
-            }
-            None => false,
-        }
+    /// An announced track is muted or not. The track, if there is one.
+    pub fn mute_pending(&mut self, sid: &str, muted: bool) -> Option<proto::TrackInfo> {
+        let pending = self.pending.iter_mut().find(|p| p.info.sid == sid)?;
+        pending.info.muted = muted;
+        Some(pending.info.clone())
     }
 
     /// The client's offer: slots, tracks and subscriptions follow it, and it is answered.
@@ -155,7 +146,7 @@ impl Session {
                 Change::Published(p) => Some((p.track, p.info.layers.clone())),
                 _ => None,
             })
-            .chain(publications.values().filter(|p| p.publisher == self.key).map(|p| (p.track, p.info.layers.clone())))
+            .chain(publications.of(self.key).map(|p| (p.track, p.info.layers.clone())))
             .collect();
         let quality =
             |track: TrackId, rid: &str| qualities.get(&track)?.iter().find(|l| l.rid == rid).map(|l| l.quality);
@@ -232,7 +223,8 @@ impl Session {
         let pending = self.pending.get(position)?.clone();
         let payloads = codecs::understood(section, pending.receive.prefer, pending.receive.red);
         let layers = codecs::layers(section, |rid| pending.quality_of(rid));
-        let screen = pending.info.source() == proto::TrackSource::ScreenShare;
+        use proto::TrackSource as S;
+        let screen = matches!(pending.info.source(), S::ScreenShare | S::ScreenShareAudio);
         let params = PublishParams { kind, screen, mid, payloads: payloads.clone(), layers: layers.clone() };
         let publication = pending.clone().publish(self.key, self.info.sid.clone(), mid, payloads, &layers);
         self.pending.remove(position);

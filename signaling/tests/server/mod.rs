@@ -5,7 +5,7 @@
 
 use ramai_sfu::api::Command;
 use ramai_sfu::params::Fingerprint;
-use ramai_signaling::{Asset, Claims, Door, Grants, MediaLink, Settings, Signaling, mint, start};
+use ramai_signaling::{Asset, Claims, Door, Gauge, Grants, MediaLink, Settings, Signaling, Strain, mint, start};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -22,6 +22,10 @@ pub struct Server {
 }
 
 pub async fn serve() -> Server {
+    serve_with(|_| {}, Arc::new(Strain::default)).await
+}
+
+pub async fn serve_with(change: impl FnOnce(&mut Settings), strain: Gauge) -> Server {
     let (sender, commands) = mpsc::unbounded_channel();
     let door: Door = Arc::new(move |command| sender.send(command).map_err(|e| e.0));
     let (_events, events) = mpsc::channel(8);
@@ -29,6 +33,7 @@ pub async fn serve() -> Server {
     let mut settings = Settings::new(vec![("key".into(), "secret".into())], candidates, Fingerprint([3; 32]));
     settings.demo_tokens = true;
     settings.max_participants = 2;
+    change(&mut settings);
     let page = |path: &str| {
         (path.is_empty()).then(|| Asset {
             bytes: b"<!doctype html>".as_slice().into(),
@@ -37,7 +42,7 @@ pub async fn serve() -> Server {
             immutable: false,
         })
     };
-    let signaling = start(settings, MediaLink { workers: vec![door], events }, Arc::new(page));
+    let signaling = start(settings, MediaLink { workers: vec![door], events, strain }, Arc::new(page));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let router = signaling.router();
@@ -87,7 +92,7 @@ impl Server {
         let mut bytes = Vec::new();
         let _ = reading.read_to_end(&mut bytes).await;
         drop(sending);
-        let text = String::from_utf8(bytes).unwrap();
+        let text = String::from_utf8_lossy(&bytes);
         let (head, body) = text.split_once("\r\n\r\n").unwrap();
         let mut lines = head.lines();
         let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();

@@ -22,6 +22,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Interval, MissedTickBehavior, interval, sleep_until};
 
+/// What libwebrtc gives a socket that receives video, in bytes: first pictures of several people come at once.
+const RECEIVE_BUFFER: usize = 256 * 1024;
 /// Media sections that a first offer has for each kind, as the JavaScript SDK does.
 const FIRST_SECTIONS: u32 = 3;
 /// Foreign datagrams that may wait.
@@ -153,6 +155,7 @@ impl Client {
     pub async fn join(server: SocketAddr, join: Join) -> Result<Self, Error> {
         let identity = join.identity.clone();
         let (published, socket) = (if join.publish { 2 } else { 0 }, UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await?);
+        socket2::SockRef::from(&socket).set_recv_buffer_size(RECEIVE_BUFFER)?;
         let address = socket.local_addr()?;
         let (state, watched) = watch::channel(State::default());
         let (leave, left) = oneshot::channel();

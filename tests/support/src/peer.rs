@@ -23,6 +23,7 @@ use rtc::rtp_transceiver::rtp_sender::{
 use rtc::rtp_transceiver::{RTCRtpSenderId, RTCRtpTransceiverDirection, RTCRtpTransceiverId, RTCRtpTransceiverInit};
 use rtc::sansio::Protocol;
 use rtc::shared::{TaggedBytesMut, TransportContext, TransportProtocol};
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Instant;
 
@@ -81,6 +82,8 @@ pub struct Peer {
     outgoing: Vec<(Kind, Outgoing)>,
     /// The channel that [`Self::say`] writes to.
     reliable: Option<RTCDataChannelId>,
+    /// What the connection reported while it took datagrams in.
+    events: VecDeque<RTCPeerConnectionEvent>,
 }
 
 impl Peer {
@@ -110,7 +113,7 @@ impl Peer {
         }
         .new_candidate_host()?;
         pc.add_local_candidate(RTCIceCandidate::from(&candidate).to_json()?)?;
-        Ok(Self { pc, local, keyframe_requests, outgoing: Vec::new(), reliable })
+        Ok(Self { pc, local, keyframe_requests, outgoing: Vec::new(), reliable, events: VecDeque::new() })
     }
 
     /// Adds media sections to receive in.
@@ -205,6 +208,9 @@ impl Peer {
             ecn: None,
         };
         let _ = self.pc.handle_read(TaggedBytesMut { now, transport, message: BytesMut::from(datagram) });
+        // SRTP's keys get from the handshake's last datagram to their place on the way of an event: media right behind it, as a
+        // newcomer's first picture is, would be dropped.
+        self.events.extend(std::iter::from_fn(|| self.pc.poll_event()));
     }
 
     /// The next datagram to send.
@@ -233,7 +239,7 @@ impl Peer {
         if wanted > 0 {
             return Some(PeerEvent::KeyframeWanted(wanted));
         }
-        while let Some(event) = self.pc.poll_event() {
+        while let Some(event) = self.events.pop_front().or_else(|| self.pc.poll_event()) {
             match event {
                 RTCPeerConnectionEvent::OnConnectionStateChangeEvent(RTCPeerConnectionState::Connected) => {
                     return Some(PeerEvent::Connected);

@@ -1,13 +1,14 @@
-// The call page: header, grid, controls, chat, and what stands there instead before and after the call.
-import { RoomAudioRenderer, RoomContext } from '@livekit/components-react';
+// The call page: header, grid, controls, chat or people, and what stands there instead before and after the call.
+import { RoomContext } from '@livekit/components-react';
 import { useRef, useState } from 'react';
 import type { CallSession } from '../session/connect';
 import { useStore } from '../session/store';
 import { Chat } from './chat';
-import { Controls } from './controls';
+import { Controls, type Side } from './controls';
 import { Grid } from './grid';
 import { CallHeader } from './header';
 import { Notices } from './notices';
+import { PeoplePanel } from './people-panel';
 import { Ended, Joining } from './waiting';
 
 interface Props {
@@ -19,20 +20,21 @@ interface Props {
 export function Call({ session, onHome, onRejoin }: Props) {
   const state = useStore(session);
   const messages = useStore(session.chat);
-  const [chatOpen, setChatOpen] = useState(false);
+  const [side, setSide] = useState<Side>();
   /** The newest message that was on screen. */
   const [seen, setSeen] = useState<string>();
-  const chatButton = useRef<HTMLButtonElement>(null);
+  const sideButton = { chat: useRef<HTMLButtonElement>(null), people: useRef<HTMLButtonElement>(null) };
   const { room } = session.asked();
 
-  const closeChat = () => {
-    setChatOpen(false);
+  const toggleSide = (which: Side) => setSide((open) => (open === which ? undefined : which));
+  const closeSide = () => {
+    setSide(undefined);
     // Keyboard focus was inside the panel that goes away.
-    chatButton.current?.focus();
+    if (side) sideButton[side].current?.focus();
   };
 
   const newest = messages.at(-1)?.id;
-  if (chatOpen && newest !== seen) setSeen(newest);
+  if (side === 'chat' && newest !== seen) setSeen(newest);
   const unread = messages
     .slice(messages.findIndex(({ id }) => id === seen) + 1)
     .filter(({ own }) => !own).length;
@@ -53,22 +55,24 @@ export function Call({ session, onHome, onRejoin }: Props) {
   }
   return (
     <RoomContext.Provider value={session.room}>
-      <div className={`call${chatOpen ? ' call-chatting' : ''}`} data-testid="call" data-phase={state.phase}>
-        <CallHeader room={room} />
+      <div className="call" data-testid="call" data-phase={state.phase}>
+        <CallHeader room={room} model={session.model} />
         <main className="call-main">
-          <Grid settled={state.phase === 'connected'} />
+          <Grid model={session.model} settled={state.phase === 'connected'} />
           <Notices session={session} state={state} />
         </main>
-        {chatOpen && <Chat messages={messages} onSend={(text) => session.say(text)} onClose={closeChat} />}
+        {side === 'chat' && (
+          <Chat messages={messages} onSend={(text) => session.say(text)} onClose={closeSide} />
+        )}
+        {side === 'people' && <PeoplePanel model={session.model} onClose={closeSide} />}
         <Controls
           session={session}
           state={state}
-          chatOpen={chatOpen}
-          chatButton={chatButton}
-          unread={chatOpen ? 0 : unread}
-          onChat={() => setChatOpen((open) => !open)}
+          side={side}
+          sideButton={sideButton}
+          unread={side === 'chat' ? 0 : unread}
+          onSide={toggleSide}
         />
-        <RoomAudioRenderer />
       </div>
     </RoomContext.Provider>
   );

@@ -3,6 +3,7 @@ import { useEffect, useLayoutEffect, useRef, useState, type SubmitEvent } from '
 import { MAX_MESSAGE_LENGTH, type ChatMessage } from '../session/chat-log';
 import { Icon } from '../ui/icons';
 import { hueOf } from '../ui/person';
+import { Panel } from './panel';
 
 interface Props {
   messages: readonly ChatMessage[];
@@ -36,24 +37,7 @@ export function Chat({ messages, onSend, onClose }: Props) {
   };
 
   return (
-    <aside
-      className="chat"
-      aria-label="Chat"
-      data-testid="chat-panel"
-      onKeyDown={(event) => event.key === 'Escape' && onClose()}
-    >
-      <header className="chat-header">
-        <h2>Chat</h2>
-        <button
-          type="button"
-          className="plain-button"
-          aria-label="Close chat"
-          title="Close chat"
-          onClick={onClose}
-        >
-          <Icon name="close" size={22} />
-        </button>
-      </header>
+    <Panel title="Chat" testId="chat-panel" onClose={onClose}>
       <ol
         className="chat-messages"
         ref={list}
@@ -92,7 +76,7 @@ export function Chat({ messages, onSend, onClose }: Props) {
           <Icon name="send" size={22} />
         </button>
       </form>
-    </aside>
+    </Panel>
   );
 }
 

@@ -1,44 +1,72 @@
-// The bar at the bottom: microphone, camera, screen, chat, leave.
+// The bar at the bottom: microphone, camera, screen, hand, people, chat, leave.
 import type { Room } from 'livekit-client';
 import type { RefObject } from 'react';
+import { ATTRIBUTE } from '../room/person';
 import type { CallSession, SessionState } from '../session/connect';
+import { useStore } from '../session/store';
 import { Icon, type IconName } from '../ui/icons';
 import { useParticipantValue } from './participant-value';
+import { useKeys } from './use-keys';
+
+/** What is open beside the grid. */
+export type Side = 'chat' | 'people';
 
 interface Props {
   session: CallSession;
   state: SessionState;
-  chatOpen: boolean;
-  chatButton: RefObject<HTMLButtonElement | null>;
+  side: Side | undefined;
+  sideButton: Record<Side, RefObject<HTMLButtonElement | null>>;
   unread: number;
-  onChat: () => void;
+  onSide: (side: Side) => void;
 }
 
-export function Controls({ session, state, chatOpen, chatButton, unread, onChat }: Props) {
+export function Controls({ session, state, side, sideButton, unread, onSide }: Props) {
   const me = useLocal(session.room);
+  const { scene } = session.model;
   // Without a connection the switches show what will be sent once there is one.
   const connected = state.phase === 'connected';
   const mic = connected ? me.mic : state.wantsMic;
   const camera = connected ? me.camera : state.wantsCamera;
+  const toggleMic = () => void session.setMic(!mic);
+  const toggleCamera = () => void session.setCamera(!camera);
+  const toggleHand = () => void session.raiseHand(!me.hand);
+  useKeys({
+    ...(me.publishes && { m: toggleMic, v: toggleCamera }),
+    h: toggleHand,
+    p: () => onSide('people'),
+    c: () => onSide('chat'),
+    g: () => scene.show(scene.get().view === 'grid' ? 'speaker' : 'grid'),
+    PageDown: () => scene.turn(1),
+    PageUp: () => scene.turn(-1),
+    ArrowRight: () => scene.turn(1),
+    ArrowLeft: () => scene.turn(-1),
+    Escape: () => scene.pin(undefined),
+  });
   return (
     <nav className="controls" aria-label="Call controls">
-      <Control
-        testId="mic-button"
-        icon={mic ? 'mic' : 'mic-off'}
-        label={mic ? 'Mute microphone' : 'Unmute microphone'}
-        pressed={mic}
-        kind={mic ? 'on' : 'off'}
-        onClick={() => void session.setMic(!mic)}
-      />
-      <Control
-        testId="camera-button"
-        icon={camera ? 'camera' : 'camera-off'}
-        label={camera ? 'Switch camera off' : 'Switch camera on'}
-        pressed={camera}
-        kind={camera ? 'on' : 'off'}
-        onClick={() => void session.setCamera(!camera)}
-      />
-      {canShareScreen() && (
+      {me.publishes && (
+        <>
+          <Control
+            testId="mic-button"
+            icon={mic ? 'mic' : 'mic-off'}
+            label={mic ? 'Mute microphone' : 'Unmute microphone'}
+            shortcut="M"
+            pressed={mic}
+            kind={mic ? 'on' : 'off'}
+            onClick={toggleMic}
+          />
+          <Control
+            testId="camera-button"
+            icon={camera ? 'camera' : 'camera-off'}
+            label={camera ? 'Switch camera off' : 'Switch camera on'}
+            shortcut="V"
+            pressed={camera}
+            kind={camera ? 'on' : 'off'}
+            onClick={toggleCamera}
+          />
+        </>
+      )}
+      {me.publishes && canShareScreen() && (
         <Control
           testId="screen-button"
           icon="screen"
@@ -49,14 +77,26 @@ export function Controls({ session, state, chatOpen, chatButton, unread, onChat 
         />
       )}
       <Control
+        testId="hand-button"
+        icon="hand"
+        label={me.hand ? 'Lower your hand' : 'Raise your hand'}
+        shortcut="H"
+        pressed={me.hand}
+        kind={me.hand ? 'raised' : 'on'}
+        onClick={toggleHand}
+      />
+      <PeopleControl session={session} open={side === 'people'} element={sideButton.people} onSide={onSide} />
+      <Control
         testId="chat-button"
-        element={chatButton}
+        element={sideButton.chat}
         icon="chat"
         label={unread > 0 ? `Chat, ${unread} unread` : 'Chat'}
-        pressed={chatOpen}
-        kind={chatOpen ? 'active' : 'on'}
+        shortcut="C"
+        pressed={side === 'chat'}
+        kind={side === 'chat' ? 'active' : 'on'}
         badge={unread}
-        onClick={onChat}
+        badgeTestId="chat-unread"
+        onClick={() => onSide('chat')}
       />
       <Control
         testId="leave-button"
@@ -69,18 +109,52 @@ export function Controls({ session, state, chatOpen, chatButton, unread, onChat 
   );
 }
 
+interface PeopleControlProps {
+  session: CallSession;
+  open: boolean;
+  element: RefObject<HTMLButtonElement | null>;
+  onSide: (side: Side) => void;
+}
+
+/** With the number of those who want something: raised hands, and for hosts who waits at the door. */
+function PeopleControl({ session, open, element, onSide }: PeopleControlProps) {
+  const { others, waiting } = useStore(session.model.people);
+  const hands = others.filter(({ hand }) => hand > 0).length;
+  const asks = [
+    hands > 0 && `${hands} with a hand raised`,
+    waiting.length > 0 && `${waiting.length} waiting`,
+  ];
+  return (
+    <Control
+      testId="people-button"
+      element={element}
+      icon="people"
+      label={['People', ...asks.filter(Boolean)].join(', ')}
+      shortcut="P"
+      pressed={open}
+      kind={open ? 'active' : 'on'}
+      badge={hands + waiting.length}
+      badgeTestId="people-asking"
+      onClick={() => onSide('people')}
+    />
+  );
+}
+
 interface ControlProps {
   testId: string;
   icon: IconName;
   label: string;
+  shortcut?: string;
   pressed?: boolean;
-  kind: 'on' | 'off' | 'active' | 'leave';
+  kind: 'on' | 'off' | 'active' | 'raised' | 'leave';
   badge?: number;
+  badgeTestId?: string;
   element?: RefObject<HTMLButtonElement | null>;
   onClick: () => void;
 }
 
-function Control({ testId, icon, label, pressed, kind, badge = 0, element, onClick }: ControlProps) {
+function Control(props: ControlProps) {
+  const { testId, icon, label, shortcut, pressed, kind, badge = 0, badgeTestId, element, onClick } = props;
   return (
     <button
       type="button"
@@ -89,12 +163,13 @@ function Control({ testId, icon, label, pressed, kind, badge = 0, element, onCli
       data-testid={testId}
       aria-pressed={pressed}
       aria-label={label}
-      title={label}
+      aria-keyshortcuts={shortcut}
+      title={shortcut ? `${label} (${shortcut})` : label}
       onClick={onClick}
     >
       <Icon name={icon} size={kind === 'leave' ? 30 : 24} />
       {badge > 0 && (
-        <span className="badge" data-testid="chat-unread" aria-hidden="true">
+        <span className="badge" data-testid={badgeTestId} aria-hidden="true">
           {badge > 99 ? '99+' : badge}
         </span>
       )}
@@ -108,6 +183,8 @@ function useLocal(room: Room) {
     mic: useParticipantValue(me, (p) => p.isMicrophoneEnabled),
     camera: useParticipantValue(me, (p) => p.isCameraEnabled),
     screen: useParticipantValue(me, (p) => p.isScreenShareEnabled),
+    hand: useParticipantValue(me, (p) => Boolean(p.attributes[ATTRIBUTE.hand])),
+    publishes: useParticipantValue(me, (p) => p.permissions?.canPublish !== false),
   };
 }
 

@@ -1,28 +1,49 @@
-// The line above the grid: the room, its link, how many are in it.
-import { useParticipants } from '@livekit/components-react';
-import { RoomEvent } from 'livekit-client';
+// The line above the grid: the room, how many are in it, the view, its link.
 import { useEffect, useState } from 'react';
+import type { RoomModel } from '../room/model';
 import { linkOfRoom } from '../routes';
+import { useStore } from '../session/store';
 import { Icon } from '../ui/icons';
 import { Logo } from '../ui/logo';
 
-// Only who comes and goes matters here, not who speaks.
-const COMINGS_AND_GOINGS = {
-  updateOnlyOn: [RoomEvent.ParticipantConnected, RoomEvent.ParticipantDisconnected],
-};
-
-export function CallHeader({ room }: { room: string }) {
-  const count = useParticipants(COMINGS_AND_GOINGS).length;
+export function CallHeader({ room, model }: { room: string; model: RoomModel }) {
   return (
     <header className="call-header">
       <Logo size={28} />
       <h1 title={room}>{room}</h1>
-      <span className="count" aria-label={`${count} in the call`} title={`${count} in the call`}>
-        <Icon name="people" size={18} />
-        <span data-testid="participant-count">{count}</span>
-      </span>
+      <Count model={model} />
+      <ViewSwitch model={model} />
       <CopyLink room={room} />
     </header>
+  );
+}
+
+function Count({ model }: { model: RoomModel }) {
+  const count = useStore(model.people).others.length + 1;
+  return (
+    <span className="count" aria-label={`${count} in the call`} title={`${count} in the call`}>
+      <Icon name="people" size={18} />
+      <span data-testid="participant-count">{count}</span>
+    </span>
+  );
+}
+
+function ViewSwitch({ model: { scene } }: { model: RoomModel }) {
+  const { view } = useStore(scene);
+  const label = view === 'grid' ? 'Show who speaks large' : 'Show everyone alike';
+  return (
+    <button
+      type="button"
+      className="link-button view-button"
+      data-testid="view-button"
+      aria-label={label}
+      aria-keyshortcuts="G"
+      title={`${label} (G)`}
+      onClick={() => scene.show(view === 'grid' ? 'speaker' : 'grid')}
+    >
+      <Icon name={view === 'grid' ? 'speaker' : 'grid'} size={18} />
+      <span>{view === 'grid' ? 'Speaker' : 'Grid'}</span>
+    </button>
   );
 }
 
@@ -51,6 +72,7 @@ function CopyLink({ room }: { room: string }) {
       className={`link-button${said ? ' link-copied' : ''}`}
       data-testid="room-link"
       data-link={linkOfRoom(room)}
+      aria-label={said ?? 'Copy link'}
       title="Copy the link to this room"
       onClick={() => void copy()}
     >

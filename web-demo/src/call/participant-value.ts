@@ -13,6 +13,7 @@ const EVENTS = [
   ParticipantEvent.LocalTrackUnpublished,
   ParticipantEvent.IsSpeakingChanged,
   ParticipantEvent.ParticipantNameChanged,
+  ParticipantEvent.AttributesChanged,
   ParticipantEvent.ParticipantPermissionsChanged,
 ] as const;
 

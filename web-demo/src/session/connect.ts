@@ -9,8 +9,11 @@ import {
   Room,
   RoomEvent,
 } from 'livekit-client';
+import { raiseHand } from '../room/hand';
+import { RoomModel } from '../room/model';
 import { problemOfDevice, problemOfDisconnect, problemOfJoin, RECONNECTING, type Problem } from '../words';
 import { backoff } from './backoff';
+import { askWhen, isBusy } from './busy';
 import { ChatLog } from './chat-log';
 import { cameraOptions, micOptions, openDevices, type OpenedDevices } from './devices';
 import { rememberCall, type OngoingCall } from './identity';
@@ -57,6 +60,8 @@ export class CallSession extends Store<SessionState> {
   readonly id = ++calls;
   readonly room: Room;
   readonly chat: ChatLog;
+  /** Who is there and what is on screen. */
+  readonly model: RoomModel;
   /** What the person wants to send, kept over reconnects and reloads. */
   private readonly wish: OngoingCall;
   private readonly closing = new AbortController();
@@ -65,6 +70,8 @@ export class CallSession extends Store<SessionState> {
   private joinedAt: number | undefined;
   /** Wakes the pause between two attempts. */
   private wake: (() => void) | undefined;
+  /** How long the server told us to wait before the next attempt. */
+  private waitMs: number | undefined;
   private whenGone: ((reason: DisconnectReason | undefined) => void) | undefined;
 
   constructor(private readonly request: JoinRequest) {
@@ -93,6 +100,9 @@ export class CallSession extends Store<SessionState> {
       },
     });
     this.chat = new ChatLog(this.room);
+    this.model = new RoomModel(this.room, (title, text) =>
+      this.notify({ kind: 'other', title, text, remedy: 'stop' }),
+    );
     this.room
       .on(RoomEvent.SignalReconnecting, () => this.patch({ phase: 'reconnecting', banner: RECONNECTING }))
       .on(RoomEvent.Reconnecting, () => this.patch({ phase: 'reconnecting', banner: RECONNECTING }))
@@ -156,6 +166,19 @@ export class CallSession extends Store<SessionState> {
     }
   }
 
+  async raiseHand(up: boolean): Promise<void> {
+    try {
+      await raiseHand(this.room, up);
+    } catch {
+      this.notify({
+        kind: 'other',
+        title: up ? 'Your hand could not be raised' : 'Your hand could not be lowered',
+        text: 'The server did not take it. Try again in a moment.',
+        remedy: 'stop',
+      });
+    }
+  }
+
   private async switchDevice(
     device: 'mic' | 'camera',
     on: boolean,
@@ -208,7 +231,7 @@ export class CallSession extends Store<SessionState> {
         // Once in a call, what matters is that we are on the way back, whatever the last attempt died of.
         banner: joinedBefore ? { ...RECONNECTING, text: problem.text } : problem,
       });
-      await this.pause(backoff(attempt));
+      await this.pause(this.waitMs ?? backoff(attempt));
     }
     const { mic, camera } = await this.devices;
     mic?.stop();
@@ -218,12 +241,19 @@ export class CallSession extends Store<SessionState> {
   /** One connection from start to end. Resolves with what ended it. */
   private async attempt(): Promise<Problem> {
     const { room, name, identity } = this.request;
+    let token = '';
+    this.waitMs = undefined;
     try {
       const pass = await fetchToken(room, name, identity, this.closing.signal);
       if (this.closing.signal.aborted) return RECONNECTING;
-      await this.room.connect(serverUrl(), pass.token, { maxRetries: 0 });
+      token = pass.token;
+      this.model.desk.moderation.token = token;
+      await this.room.connect(serverUrl(), token, { maxRetries: 0, autoSubscribe: false });
     } catch (error) {
-      return problemOfJoin(error);
+      if (!isBusy(error)) return problemOfJoin(error);
+      const busy = await askWhen(serverUrl(), token, this.closing.signal);
+      this.waitMs = busy?.waitMs;
+      return busy?.problem ?? problemOfJoin(error);
     }
     const gone = new Promise<DisconnectReason | undefined>((resolve) => {
       this.whenGone = resolve;
@@ -286,6 +316,7 @@ export class CallSession extends Store<SessionState> {
     this.wake?.();
     this.whenGone?.(DisconnectReason.CLIENT_INITIATED);
     void this.room.disconnect();
+    this.model.close();
   }
 
   private pause(ms: number): Promise<void> {

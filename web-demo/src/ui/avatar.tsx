@@ -2,9 +2,22 @@
 import type { CSSProperties } from 'react';
 import { hueOf, initialsOf } from './person';
 
-export function Avatar({ identity, name }: { identity: string; name: string }) {
+/** @param waiting a picture is on its way */
+export function Avatar({
+  identity,
+  name,
+  waiting = false,
+}: {
+  identity: string;
+  name: string;
+  waiting?: boolean;
+}) {
   return (
-    <div className="avatar" style={{ '--hue': hueOf(identity) } as CSSProperties} aria-hidden="true">
+    <div
+      className={`avatar${waiting ? ' avatar-waiting' : ''}`}
+      style={{ '--hue': hueOf(identity) } as CSSProperties}
+      aria-hidden="true"
+    >
       <span>{initialsOf(name)}</span>
     </div>
   );

@@ -4,7 +4,9 @@ use super::socket::{PING_INTERVAL, PING_TIMEOUT};
 use crate::Settings;
 use crate::auth::Grants;
 use crate::rooms::effect::Notice;
+use bytes::Bytes;
 use livekit_protocol as proto;
+use prost::Message;
 use proto::leave_request::Action;
 use proto::{DisconnectReason, TrackSource};
 
@@ -30,6 +32,11 @@ pub fn enabled_codecs() -> Vec<proto::Codec> {
     ["audio/opus", "audio/red", "video/VP8", "video/VP9", "video/H264", "video/AV1", "video/rtx"]
         .map(|mime| proto::Codec { mime: mime.into(), fmtp_line: String::new() })
         .into()
+}
+
+/// One frame for a WebSocket.
+pub fn frame(notice: Notice) -> Bytes {
+    Bytes::from(proto::SignalResponse { message: Some(notice) }.encode_to_vec())
 }
 
 /// The first message of a session.
@@ -72,20 +79,27 @@ pub fn leave(reason: DisconnectReason, action: Action) -> Notice {
     })
 }
 
+/// Sources by their names in tokens.
+const SOURCES: [(&str, TrackSource); 4] = [
+    ("camera", TrackSource::Camera),
+    ("microphone", TrackSource::Microphone),
+    ("screen_share", TrackSource::ScreenShare),
+    ("screen_share_audio", TrackSource::ScreenShareAudio),
+];
+
+/// A source's name in tokens.
+pub fn source_name(source: TrackSource) -> &'static str {
+    SOURCES.iter().find(|(_, known)| *known == source).map_or("unknown", |(name, _)| name)
+}
+
 /// Grants as clients are told of them.
 pub fn permission(grants: &Grants) -> proto::ParticipantPermission {
-    let source = |name: &String| match name.to_ascii_lowercase().as_str() {
-        "camera" => Some(TrackSource::Camera as i32),
-        "microphone" => Some(TrackSource::Microphone as i32),
-        "screen_share" => Some(TrackSource::ScreenShare as i32),
-        "screen_share_audio" => Some(TrackSource::ScreenShareAudio as i32),
-        _ => None,
-    };
+    let source = |name: &String| SOURCES.iter().find(|(known, _)| name.eq_ignore_ascii_case(known));
     proto::ParticipantPermission {
         can_subscribe: grants.subscribe(),
         can_publish: grants.publish(),
         can_publish_data: grants.publish_data(),
-        can_publish_sources: grants.can_publish_sources.iter().filter_map(source).collect(),
+        can_publish_sources: grants.can_publish_sources.iter().filter_map(source).map(|(_, s)| *s as i32).collect(),
         hidden: grants.hidden,
         recorder: grants.recorder,
         can_update_metadata: grants.update_own_metadata(),

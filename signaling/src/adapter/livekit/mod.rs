@@ -6,7 +6,7 @@ mod socket;
 
 use super::State;
 use crate::error::Refusal;
-use crate::session::{Dialect, Join};
+use crate::session::Dialect;
 use axum::Router;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
@@ -49,7 +49,11 @@ async fn connect(
     ws: Upgrade,
     dialect: Dialect,
 ) -> Response {
-    let join = match checked(&state, query, &headers, dialect).await {
+    let admitted = match join::read(&query.unwrap_or_default(), &headers, dialect, &state.settings.keys) {
+        Ok(join) => state.admit(&join.claims).await.map(|()| join),
+        Err(refusal) => Err(refusal),
+    };
+    let join = match admitted {
         // Boxed: what a task is started with stays a part of it for as long as it runs.
         Ok(join) => Box::new(join),
         Err(refusal) => return refusal.into_response(),
@@ -57,12 +61,12 @@ async fn connect(
     let Ok(ws) = ws else {
         return Refusal::BadRequest("a WebSocket upgrade is needed here").into_response();
     };
-    let rooms = state.rooms.clone();
+    let (rooms, request_rate) = (state.rooms.clone(), state.settings.request_rate);
     ws.max_message_size(socket::MAX_MESSAGE)
         .max_frame_size(socket::MAX_MESSAGE)
         .read_buffer_size(socket::READ_BUFFER)
         .write_buffer_size(0)
-        .on_upgrade(move |ws| socket::run(ws, rooms, join))
+        .on_upgrade(move |ws| socket::run(ws, rooms, join, request_rate))
 }
 
 /// Tells in words why a WebSocket was or would be refused: browsers can't read that from a failed upgrade.
@@ -72,20 +76,16 @@ async fn validate(
     headers: HeaderMap,
     dialect: Dialect,
 ) -> Response {
-    match checked(&state, query, &headers, dialect).await {
-        Ok(_) => {
+    let admitted = match join::read(&query.unwrap_or_default(), &headers, dialect, &state.settings.keys) {
+        Ok(join) => state.would_admit(&join.claims).await,
+        Err(refusal) => Err(refusal),
+    };
+    match admitted {
+        Ok(()) => {
             let mut response = (StatusCode::OK, "success").into_response();
             response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
             response
         }
         Err(refusal) => refusal.into_response(),
     }
-}
-
-async fn checked(state: &State, query: Option<String>, headers: &HeaderMap, dialect: Dialect) -> Result<Join, Refusal> {
-    let join = join::read(&query.unwrap_or_default(), headers, dialect, &state.settings.keys)?;
-    if join.resume.is_none() {
-        state.rooms.check(&join.claims.video.room, &join.claims.sub).await?;
-    }
-    Ok(join)
 }

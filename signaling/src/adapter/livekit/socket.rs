@@ -1,8 +1,10 @@
 //! One client's WebSocket: frames in become requests, notices become frames out; pings are answered here.
 
+use super::encode::frame;
 use crate::counts::OpenSocket;
-use crate::rooms::actor::{Handle, Outbound};
+use crate::rooms::actor::Handle;
 use crate::rooms::effect::Closing;
+use crate::rooms::outbox::Outbound;
 use crate::session::{Join, Request};
 use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
 use bytes::Bytes;
@@ -21,20 +23,19 @@ pub const PING_INTERVAL: i32 = 5;
 pub const PING_TIMEOUT: i32 = 15;
 /// A client that says nothing for so long is cut off.
 const SILENCE: Duration = Duration::from_secs(PING_TIMEOUT as u64);
-/// Requests that a client may send at once, and per second for long.
-const BURST: f64 = 1000.0;
-const RATE: f64 = 100.0;
+/// Seconds' worth of its rate of requests that a client may send at once.
+const BURST: f64 = 10.0;
 /// A client gets so long to take a frame.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 /// And so long for each step of a farewell: to take its words, the end, and to end in turn.
 const FAREWELL_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Serves one client until its socket ends.
-pub async fn run(ws: WebSocket, rooms: Handle, join: Box<Join>) {
+pub async fn run(ws: WebSocket, rooms: Handle, join: Box<Join>, request_rate: u32) {
     let _open = OpenSocket::new(rooms.counts.clone());
     let Some((conn, mut outbox)) = rooms.join(join).await else { return };
     let (mut sink, mut stream) = ws.split();
-    let mut limit = Limit { left: BURST, at: Instant::now() };
+    let mut limit = Limit::new(request_rate, Instant::now());
     let mut last = Instant::now();
     let (how, farewell) = loop {
         let silence = tokio::time::sleep_until((last + SILENCE).into());
@@ -132,24 +133,28 @@ fn handle(message: Message, limit: &mut Limit) -> Step {
     }
 }
 
-fn frame(notice: proto::signal_response::Message) -> Bytes {
-    Bytes::from(proto::SignalResponse { message: Some(notice) }.encode_to_vec())
-}
-
 fn now_ms() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as i64
 }
 
 /// Requests that a client may still send.
 struct Limit {
+    /// Requests in a second.
+    rate: f64,
     left: f64,
     at: Instant,
 }
 
 impl Limit {
+    fn new(rate: u32, now: Instant) -> Self {
+        let rate = f64::from(rate);
+        Self { rate, left: BURST * rate, at: now }
+    }
+
     fn take(&mut self) -> bool {
         let now = Instant::now();
-        self.left = (self.left + now.duration_since(self.at).as_secs_f64() * RATE).min(BURST) - 1.0;
+        let gained = now.duration_since(self.at).as_secs_f64() * self.rate;
+        self.left = (self.left + gained).min(BURST * self.rate) - 1.0;
         self.at = now;
         self.left >= 0.0
     }

@@ -1,6 +1,7 @@
 //! Stories of rooms over several media workers: who lives where, and that nobody notices.
 
 use super::*;
+use ramai_sfu::id::TrackId;
 
 /// A world of so many workers, of which each takes so many streams of one room.
 fn workers(count: u16, streams: usize) -> World {
@@ -110,20 +111,13 @@ fn who_speaks_on_any_worker_is_heard_of_loudest_first() {
     let (ana, ben) = (world.join("ana", CHROMIUM_JOIN), world.join("ben", CHROMIUM_JOIN));
     world.publish(ana);
     world.publish(ben);
-    let microphones: Vec<_> = world
-        .commands()
-        .iter()
-        .filter_map(|c| match c {
-            Command::Publish { track, params, .. } if params.mid.as_str() == "8" => Some(*track),
-            _ => None,
-        })
-        .collect();
+    let microphones = microphones(&mut world);
     let room = world.rooms.conns[&ana].0;
     world.heard(ana);
     let mut say = |worker, speakers: &[(usize, f32)]| {
         let speakers =
             speakers.iter().map(|(who, level)| Speaker { track: microphones[*who], level: *level }).collect();
-        world.event_of(WorkerId(worker), Event::Speakers { room, speakers });
+        world.event_of(WorkerId(worker), Event::Speakers { room, speakers, dominant: None });
         let told = find!(world.heard(ana), SpeakersChanged);
         told.iter().flat_map(|t| &t.speakers).map(|s| (s.level, s.active)).collect::<Vec<_>>()
     };
@@ -133,4 +127,38 @@ fn who_speaks_on_any_worker_is_heard_of_loudest_first() {
     assert_eq!(say(0, &[]), [(0.0, false)], "Ben goes on");
     assert_eq!(say(1, &[(1, 0.5)]), []);
     assert_eq!(say(1, &[]), [(0.0, false)]);
+}
+
+#[test]
+fn who_has_the_floor_comes_first_whoever_is_louder() {
+    let mut world = workers(2, 1);
+    let (ana, ben) = (world.join("ana", CHROMIUM_JOIN), world.join("ben", CHROMIUM_JOIN));
+    world.publish(ana);
+    world.publish(ben);
+    let tracks = microphones(&mut world);
+    let room = world.rooms.conns[&ana].0;
+    world.heard(ana);
+    let mut say = |worker: u16, level, dominant: bool| {
+        let track = tracks[usize::from(worker)];
+        let (speakers, dominant) = (vec![Speaker { track, level }], dominant.then_some(track));
+        world.event_of(WorkerId(worker), Event::Speakers { room, speakers, dominant });
+        let told = find!(world.heard(ana), SpeakersChanged);
+        let sessions = &world.rooms.rooms[&room].sessions;
+        let who = |sid: &str| sessions.values().find(|s| s.info.sid == sid).unwrap().info.identity.clone();
+        told.iter().flat_map(|told| &told.speakers).map(|s| (who(&s.sid), s.level)).collect::<Vec<_>>()
+    };
+    let named =
+        |levels: &[(&str, f32)]| levels.iter().map(|(who, level)| (who.to_string(), *level)).collect::<Vec<_>>();
+    assert_eq!(say(0, 0.2, true), named(&[("ana", 0.2)]));
+    assert_eq!(say(1, 0.5, false), named(&[("ana", 0.5), ("ben", 0.5 * 0.99)]), "a louder cough");
+    assert_eq!(say(1, 0.1, true), named(&[("ben", 0.2), ("ana", 0.2 * 0.99)]), "a softer voice");
+}
+
+/// The microphones that were published, in the order of their publishers.
+fn microphones(world: &mut World) -> Vec<TrackId> {
+    let microphone = |command: &Command| match command {
+        Command::Publish { track, params, .. } if params.mid.as_str() == "8" => Some(*track),
+        _ => None,
+    };
+    world.commands().iter().filter_map(microphone).collect()
 }

@@ -105,3 +105,51 @@ fn a_newcomer_hears_of_everybody_before_the_answer_and_in_short_messages() {
     assert_eq!(known.len(), MANY);
     assert!(heard.iter().all(|notice| notice.encoded_len() < 16 * 1024));
 }
+
+/// The frames of the roster that a newcomer is given beside its first message.
+fn pages_for(world: &mut World, who: &str) -> Vec<bytes::Bytes> {
+    world.conns += 1;
+    let conn = ConnId(world.conns);
+    let join = Join { offer: Some(sdp("offer", CHROMIUM_JOIN, 1)), ..wish(who, Dialect::Single) };
+    world.rooms.join(world.now, 0, conn, &join);
+    let effects = world.rooms.take_effects().into_iter();
+    effects
+        .filter_map(|e| if let Effect::Frames(to, frames) = e { (to == conn).then_some(frames) } else { None })
+        .flatten()
+        .collect()
+}
+
+#[test]
+fn newcomers_of_a_large_room_are_given_the_same_bytes() {
+    for size in [200, 2000] {
+        let mut world = World::new();
+        for n in 0..size {
+            world.slip_in(&format!("p{n}"));
+        }
+        let (ana, ben) = (pages_for(&mut world, "ana"), pages_for(&mut world, "ben"));
+        let anew = ben.iter().filter(|page| !ana.iter().any(|known| known.as_ptr() == page.as_ptr())).count();
+        assert!(ben.len() >= size / 50 - 1, "{} pages tell of all", ben.len());
+        assert_eq!(anew, 1, "in a room of {size} the page with Ana on it is encoded anew, and no other");
+    }
+}
+
+#[test]
+fn a_room_that_everybody_left_leaves_nothing_behind() {
+    let mut world = World::with(|s| s.candidates = vec![Vec::new(); 2]);
+    let conns: Vec<ConnId> = (0..8).map(|n| world.join(&format!("p{n}"), CHROMIUM_JOIN)).collect();
+    conns.iter().for_each(|conn| world.publish(*conn));
+    for conn in &conns {
+        world.ask(*conn, Request::Offer(sdp("offer", CHROMIUM_PUBLISH, 3)));
+    }
+    assert!(!world.rooms.subscribers.is_empty() && !world.rooms.loads.is_empty());
+    for conn in conns {
+        world.rooms.handle_closed(world.now, conn, Closing::GoingAway);
+        world.settle();
+    }
+    assert!(world.rooms.subscribers.is_empty() && world.rooms.loads.is_empty() && world.rooms.conns.is_empty());
+    assert!(world.rooms.transports.is_empty() && world.rooms.resources.is_empty());
+    let room = world.rooms.rooms.values().next().unwrap();
+    assert!(room.identities.is_empty() && room.publications.values().next().is_none() && room.pages.len() == 0);
+    world.wait(Duration::from_secs(61));
+    assert!(world.rooms.rooms.is_empty() && world.rooms.names.is_empty());
+}
