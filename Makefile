@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: bench-hot-path bench-rivals help setup demo build run test test-rust test-demo test-bench test-browser fuzz bench sim fmt lint deny clean
+.PHONY: bench-hot-path bench-rivals help setup demo build run test test-rust test-demo test-bench test-sdk test-browser fuzz bench sim fmt lint deny clean
 
 # How long each fuzz target runs in `make test`, in seconds.
 FUZZ_SECONDS ?= 20
@@ -32,7 +32,7 @@ run: setup build ## Build all and start a server for this machine: open http://l
 	@exec "$${CARGO_TARGET_DIR:-target}/release/ramai" --dev $(ARGS)
 
 test: ## Run all tests; installs the browsers where they are absent.
-	@for part in test-rust test-demo test-bench fuzz test-browser; do \
+	@for part in test-rust test-demo test-bench fuzz test-sdk test-browser; do \
 		start=$$SECONDS; \
 		$(MAKE) --no-print-directory $$part; \
 		echo "time: $$part took $$((SECONDS - start)) s"; \
@@ -49,6 +49,12 @@ test-bench: ## Test what turns measurements into docs/CAPACITY.md.
 
 fuzz: ## Feed the parsers random packets for a short while.
 	scripts/fuzz.sh $(FUZZ_SECONDS)
+
+test-sdk: demo tests/sdk/node_modules/.installed target/sdk/.installed ## Test with LiveKit's own server and client SDKs.
+	cargo build --locked
+	@export RAMAI_BIN="$${CARGO_TARGET_DIR:-$(CURDIR)/target}/debug/ramai" && \
+		(cd tests/sdk && npm test --silent) && \
+		target/sdk/bin/python -W ignore -m unittest discover --quiet -s tests/sdk -p '*_test.py'
 
 test-browser: demo tests/browser/node_modules/.installed ## Test calls between real browsers through a real server.
 	scripts/setup-browsers.sh
@@ -90,11 +96,17 @@ deny: ## Check licences, sources and known holes of all dependencies.
 
 clean: ## Remove everything that was built or fetched into this folder.
 	cargo clean
-	rm -rf web-demo/dist web-demo/node_modules tests/browser/node_modules fuzz/target
+	rm -rf web-demo/dist web-demo/node_modules tests/browser/node_modules tests/sdk/node_modules fuzz/target
 
 # A package folder is as new as its lock file.
 %/node_modules/.installed: %/package-lock.json
 	cd $* && $(NPM_CI)
+	@touch $@
+
+# The tests' Python packages, apart from the machine's own.
+target/sdk/.installed: tests/sdk/requirements.txt
+	python3 -m venv target/sdk
+	target/sdk/bin/pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
 web-demo/dist/index.html: $(DEMO_SOURCES) web-demo/node_modules/.installed

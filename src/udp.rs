@@ -167,16 +167,16 @@ impl UdpSocket {
     }
 
     /// Sleeps until a datagram waits, [`Waker::wake`] was called since the last `wait`, or the time is over (`None`: never).
-    /// It may also return early for no reason.
+    /// It may also return early for no reason. Tells whether a datagram waits.
     ///
     /// # Errors
     /// The descriptors are broken; nothing that a peer does leads here.
-    pub fn wait(&self, timeout: Option<Duration>) -> io::Result<()> {
-        let [_, woken] = syscall::poll_readable([self.inner.as_fd(), self.waker.as_fd()], timeout)?;
+    pub fn wait(&self, timeout: Option<Duration>) -> io::Result<bool> {
+        let [readable, woken] = syscall::poll_readable([self.inner.as_fd(), self.waker.as_fd()], timeout)?;
         if woken {
             self.waker.reset();
         }
-        Ok(())
+        Ok(readable)
     }
 
     /// Hands over the datagrams that wait, up to `limit` and what one system call more may bring, in the order of their arrival,

@@ -134,24 +134,21 @@ impl Loop {
             let sleep = if more { Duration::ZERO } else { self.sleep() };
             let due = self.worker.poll_timeout();
             self.meter.sleep(Instant::now());
-            if let Err(error) = self.socket.wait(Some(sleep)) {
-                tracing::error!(%error, "waiting for packets failed; the worker stops");
-                return;
-            }
+            let readable = match self.socket.wait(Some(sleep)) {
+                Ok(readable) => readable,
+                Err(error) => {
+                    tracing::error!(%error, "waiting for packets failed; the worker stops");
+                    return;
+                }
+            };
             let stopping = self.stop.load(Ordering::Acquire);
             let now = Instant::now();
             self.meter.wake(now, !sleep.is_zero(), due);
             self.measure(now);
             more = self.take_commands(now);
             more |= self.take_letters(now);
-            let worker = &mut self.worker;
-            let limit = self.meter.limit();
-            match self.socket.recv(limit, |path, payload| worker.handle_datagram(now, Datagram { path, payload })) {
-                Ok(received) => {
-                    more |= received >= limit;
-                    self.meter.took(received >= limit);
-                }
-                Err(error) => tracing::warn!(%error, "receiving packets failed"),
+            if readable {
+                more |= self.take_datagrams(now);
             }
             self.worker.handle_timeout(now);
             // Before our own packets are sealed, so that the others begin meanwhile.
@@ -170,6 +167,21 @@ impl Loop {
                 return;
             }
             self.rest(now);
+        }
+    }
+
+    /// Takes a bounded number of datagrams; true if more may wait.
+    fn take_datagrams(&mut self, now: Instant) -> bool {
+        let (worker, limit) = (&mut self.worker, self.meter.limit());
+        match self.socket.recv(limit, |path, payload| worker.handle_datagram(now, Datagram { path, payload })) {
+            Ok(received) => {
+                self.meter.took(received >= limit);
+                received >= limit
+            }
+            Err(error) => {
+                tracing::warn!(%error, "receiving packets failed");
+                false
+            }
         }
     }
 

@@ -1,13 +1,17 @@
 """What the kernel tells beside ramai-load's document: who else used the CPU, datagrams it dropped, CPU of a server's threads."""
 
+import contextlib
 import os
 import re
 import resource
+import subprocess
 import threading
 import time
 from pathlib import Path
 
 TICKS = os.sysconf("SC_CLK_TCK")
+# Which cores take in what was sent over loopback. The file shows the namespace that mounted it, so each write mounts it anew.
+STEER = "mount -t sysfs sysfs /sys && echo {mask:x} > /sys/class/net/lo/queues/rx-0/rps_cpus"
 
 
 def udp_counter(name):
@@ -19,6 +23,21 @@ def udp_counter(name):
 def receive_errors():
     """Datagrams dropped so far for want of room in a socket's buffer."""
     return udp_counter("RcvbufErrors")
+
+
+@contextlib.contextmanager
+def steered(on=True):
+    """Loopback delivers on the load's core (receive packet steering): what the receivers' sockets cost is the receivers', as where a network
+    lies between. Otherwise the sender's core delivers, on the sender's account."""
+    core = max(os.sched_getaffinity(0))
+    write = lambda mask: subprocess.run(["unshare", "--mount", "sh", "-c", STEER.format(mask=mask)], check=True)
+    if on:
+        write(1 << core)
+    try:
+        yield
+    finally:
+        if on:
+            write(0)
 
 
 class Others:

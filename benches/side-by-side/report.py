@@ -43,7 +43,8 @@ def page(everything, results):
         " each of one machine; packets never leave its kernel. CPU is the server process's user and system time divided by the packets"
         " that arrived at receivers, so it holds the kernel's sending and its delivery into the load's sockets. The load's sockets take"
         " packets one by one (no UDP GRO) unless a row says otherwise: where they take runs whole, the kernel cuts none into packets, as where"
-        " a network card does it. Rows of a table are interleaved server by server; medians.",
+        " a network card does it. “Delivery on the load's core” is by receive packet steering of the loopback interface: the receivers' sockets are"
+        " served by the receivers' core, as where a network lies between, and the server's CPU holds its sending alone. Rows of a table are interleaved server by server; medians.",
         "",
         "## Targets",
         "",
@@ -57,7 +58,8 @@ def page(everything, results):
 
 def chapter(section, found, results):
     """One section of the page."""
-    body = {"table": lambda: table.flow(section, found), "ceiling": lambda: table.limits(found), "core": lambda: table.core(found)}
+    body = {"table": lambda: table.flow(section, found), "ceiling": lambda: table.limits(found), "core": lambda: table.core(found),
+            "floor": lambda: table.floor(found)}
     janus = f", Janus {found['janus']} (Debian's package)" if any(run.get("who", "").startswith("janus") for run in found["runs"]) else ""
     rounds = f"; {found['rounds']} × {found['seconds']} s for each row" if section.kind == "table" else ""
     out = [
@@ -79,6 +81,8 @@ def commands(section, found):
     """What a reader types for one row."""
     if section.kind == "core":
         return ["```sh", "taskset -c 0 cargo bench --locked --bench forward -- forward/", "```"]
+    if section.kind == "floor":
+        return ["```sh", "taskset -c 0 target/release/udp-floor           # and --gro, see --help; on the loopback of where it runs", "```"]
     out = ["<details><summary>Commands</summary>", "", "```sh"]
     size = max(run["size"] for run in found["runs"])
     key = found["runs"][0]["who"]

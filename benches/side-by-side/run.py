@@ -21,10 +21,11 @@ from pathlib import Path
 
 import ceiling
 import core
+import floor
 import judge
 import report
 import store
-from kernel import Others
+from kernel import Others, steered
 from measure import LOAD, enter_namespace, estimate, load_knows, measure
 from sections import sections
 from servers import ROOT, Ramai, servers
@@ -71,23 +72,26 @@ class Bench:
 
     def minutes(self, section):
         """About how long a section takes, in minutes."""
-        if section.kind == "core":
+        if section.kind in ("core", "floor"):
             return 2.0
         count, seconds = len(self.servers(section)), self.seconds(section)
         if section.kind == "ceiling":
             typical = [600] * (4 if self.options.quick else 8 + self.options.rounds)
             return sum(estimate(section, size, seconds) for size in typical) * (count + load_knows("--gro")) / 60
-        count += section.whole and load_knows("--gro")
+        count += (section.whole and load_knows("--gro")) + section.steered * count
         return sum(estimate(section, size, seconds) for size in self.sizes(section)) * count * self.options.rounds / 60
 
     def variants(self, section, server):
-        """The section as it is, and with a load that takes runs of GSO whole."""
+        """The section as it is, with the load's core delivering, and with a load that takes runs of GSO whole."""
         yield section, {}
+        if section.steered:
+            yield section, {"steered": True}
         if server.key == "ramai" and (section.whole or section.kind == "ceiling") and load_knows("--gro"):
             yield replace(section, load=(*section.load, "--gro")), {"gro": True}
 
     def once(self, section, server, size, turn, **more):
-        run = measure(server, section, size, self.seconds(section), self.folder) | {"round": turn} | more
+        with steered(more.get("steered", False)):
+            run = measure(server, section, size, self.seconds(section), self.folder) | {"round": turn} | more
         print(report.line(section, server.name, run), flush=True)
         return run
 
@@ -125,7 +129,7 @@ class Bench:
     def section(self, section):
         """A section's results."""
         begun = store.circumstances()
-        work = {"core": core.measure, "ceiling": self.ceiling, "table": self.table}[section.kind]
+        work = {"core": core.measure, "floor": floor.measure, "ceiling": self.ceiling, "table": self.table}[section.kind]
         runs = work(section)
         return {**begun, "rounds": self.options.rounds, "seconds": self.seconds(section), "runs": runs}
 

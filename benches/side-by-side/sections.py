@@ -27,6 +27,8 @@ class Section:
     climb: bool = False
     # Ramai once more with a load that takes runs of UDP GSO whole, as a network card does.
     whole: bool = False
+    # Every server once more while the load's core delivers what it sends.
+    steered: bool = False
     # CPU of each media thread is sampled.
     threads: bool = False
     plots: tuple = ()
@@ -56,6 +58,7 @@ def sections():
         Section(
             "video", "Broadcast of video alone", "The same without the microphone: one frame after the other.",
             (*one, "--audible", "0"), (10, 300), (10,), only=("ramai", "janus-loops"), whole=True,
+            steered=True,
         ),
         Section(
             "meeting", "Meeting", "N people, all with camera (1 layer) and microphone, 9 cameras each.",
@@ -68,7 +71,7 @@ def sections():
             + " N grows until load or server can't carry it. A server that can't keep up lets cameras go (ARCHITECTURE.md, Overload):"
             " those tracks never flow.",
             ("--scenario", "meeting", "--layers", "3", "--quality", "0", "--visible", "25", "--audible", "25", "--talk", "0.02"),
-            (50, 100, 200, 300), (30,), only=("ramai",), climb=True, whole=True,
+            (50, 100, 200, 300), (30,), only=("ramai",), climb=True, whole=True, steered=True,
         ),
         Section(
             "webinar", "Webinar", "10 cameras (3 layers offered, the lowest shown) and microphones to N listeners.",
@@ -94,6 +97,11 @@ def sections():
         Section(
             "core", "The sfu core alone", "No sockets: from the sealed packet that came in to N sealed packets, by criterion"
             " (`cargo bench --bench forward`), on one core.", kind="core",
+        ),
+        Section(
+            "floor", "The kernel alone", "No server: one thread sends to 300 sockets what a server would, 1,100 bytes a datagram, 60,000 a second,"
+            " equal datagrams to one socket in one message (UDP GSO), 64 messages in one system call (`udp-floor`). Nanoseconds of its CPU for each"
+            " datagram. What a server takes beyond that is its own; docs/FAST-PATH.md does the sums.", kind="floor",
         ),
     ]
     # A load tool of an older version has no idle participants.

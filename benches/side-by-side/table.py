@@ -31,6 +31,8 @@ COLUMNS = {
 
 # Behind a server's key: the load took its GSO runs whole.
 WHOLE = "+gro"
+# ... the load's core delivered what the server sent.
+STEERED = "+steered"
 
 
 def number(run, path):
@@ -58,6 +60,8 @@ def name(key, section_results=None):
     """How a server is called in tables."""
     if key.endswith(WHOLE):
         return name(key.removesuffix(WHOLE), section_results) + ", load takes whole GSO runs"
+    if key.endswith(STEERED):
+        return name(key.removesuffix(STEERED), section_results) + ", delivery on the load's core"
     if key.startswith("ramai"):
         return Ramai(int(key.partition("-")[2] or 1)).name
     cores = re.search(r", (\d+) cores", (section_results or {}).get("machine", ""))
@@ -65,8 +69,8 @@ def name(key, section_results=None):
 
 
 def who(run):
-    """The server of a run, and whether the load took GSO runs whole."""
-    return run["who"] + (WHOLE if run.get("gro") else "")
+    """The server of a run, and how the load received."""
+    return run["who"] + (WHOLE if run.get("gro") else STEERED if run.get("steered") else "")
 
 
 def groups(runs):
@@ -128,3 +132,13 @@ def core(results):
     out = ["| N | ns / packet | 95% of it between |", "|--:|--:|--:|"]
     notes = ["", *judge.disturbed(results["runs"][0])] if results["runs"] else []
     return out + [f"| {run['size']} | {run['ns']:,.0f} | {run['low']:,.0f} – {run['high']:,.0f} |" for run in results["runs"]] + notes
+
+
+def floor(results):
+    """The table of the kernel alone: a row for each length of message, a column for each set-up."""
+    setups = list(dict.fromkeys(run["setup"] for run in results["runs"]))
+    found = {(run["size"], run["setup"]): run["ns"] for run in results["runs"]}
+    out = ["| datagrams a message | " + " | ".join(setups) + " |", "|--:|" + "--:|" * len(setups)]
+    for size in dict.fromkeys(run["size"] for run in results["runs"]):
+        out.append(f"| {size} | " + " | ".join(shown(found.get((size, setup)), 0) for setup in setups) + " |")
+    return out

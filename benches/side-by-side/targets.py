@@ -3,7 +3,7 @@ targets themselves."""
 
 import ceiling
 import judge
-from table import WHOLE, median, searches, who
+from table import STEERED, WHOLE, median, searches, who
 
 
 def rows(results):
@@ -13,11 +13,13 @@ def rows(results):
         *video(results, 10, 3),
         at_most("broadcast 1 video and 1 audio → 300, CPU µs a packet", 1.5, *cell(results, "broadcast", "ramai", 300, "cpu")),
         gathering(results, "ramai"),
+        gathering(results, "ramai" + STEERED),
         gathering(results, "ramai" + WHOLE),
         *core(results),
         idle(results),
         at_most("a join, CPU ms", 3, *cell(results, "join", "ramai", None, "join_cpu")),
         janus(results, "ramai"),
+        janus(results, "ramai" + STEERED),
         janus(results, "ramai" + WHOLE),
         most(results),
         calm(results),
@@ -58,10 +60,14 @@ def cell(results, section, server, size, key):
 
 
 def video(results, size, limit):
-    """The broadcast of one video, with a load that takes packets one by one and with one that takes runs whole."""
-    target = f"broadcast 1 video → {size}, CPU µs a packet"
-    for server, words in (("ramai", target), ("ramai" + WHOLE, f"{target}, the load takes GSO runs whole")):
-        yield at_most(words, limit, *cell(results, "video", server, size, "cpu"))
+    """The broadcast of one video, for each way in which the load receives."""
+    for server in ("ramai", "ramai" + STEERED, "ramai" + WHOLE):
+        yield at_most(f"broadcast 1 video → {size}, CPU µs a packet{how(server)}", limit, *cell(results, "video", server, size, "cpu"))
+
+
+def how(server):
+    """How the load received, if not one by one on the server's account."""
+    return {STEERED: ", the load's core delivers", WHOLE: ", the load takes GSO runs whole"}.get(server.removeprefix("ramai"), "")
 
 
 def gathering(results, server):
@@ -71,8 +77,7 @@ def gathering(results, server):
     size = max((run["size"] for run in clean), default=None)
     note = f" (N = {size}: the largest that ran clean)" if size and size < 300 else ""
     found = median([run for run in clean if run["size"] == size], "cpu")
-    whole = ", the load takes GSO runs whole" if server.endswith(WHOLE) else ""
-    return at_most(f"meeting, 300 people, 25 visible each, CPU µs a packet{whole}", 1.2, found, note)
+    return at_most(f"meeting, 300 people, 25 visible each, CPU µs a packet{how(server)}", 1.2, found, note)
 
 
 def core(results):
@@ -101,10 +106,11 @@ def idle(results):
 
 
 def janus(results, server):
-    """Against Janus in its faster mode, in the same interleaved runs. It sends no runs, so its load has none to take whole."""
-    whole = ", our load takes GSO runs whole" if server.endswith(WHOLE) else ""
-    target, limit = f"CPU a packet against Janus in its faster mode, video alone, at 300{whole}", "≥ 10 ×"
-    ours, theirs = (median(runs_of(results, "video", key, 300), "cpu") for key in (server, "janus-loops"))
+    """Against Janus in its faster mode, in the same interleaved runs. It sends no runs, so its load has none to take whole; where the
+    load's core delivers for us, it does for Janus."""
+    rival = "janus-loops" + (STEERED if server.endswith(STEERED) else "")
+    target, limit = f"CPU a packet against Janus in its faster mode, video alone, at 300{how(server)}", "≥ 10 ×"
+    ours, theirs = (median(runs_of(results, "video", key, 300), "cpu") for key in (server, rival))
     if not ours or not theirs:
         return unmeasured(target, limit)
     return target, limit, f"{theirs / ours:.1f} × ({theirs:.2f} against {ours:.2f} µs)", verdict(theirs / ours, 10, True)

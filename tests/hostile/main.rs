@@ -8,6 +8,7 @@
 
 mod http;
 mod memory;
+mod orders;
 mod scene;
 mod sdp;
 mod tokens;

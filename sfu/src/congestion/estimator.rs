@@ -102,6 +102,11 @@ impl Estimator {
         self.history.next_number()
     }
 
+    /// Reads what [`Estimator::sent_at`] will need, before it is needed.
+    pub fn warm(&self) -> usize {
+        self.history.warm()
+    }
+
     /// The packet with [`Estimator::next_number`] goes out; `probe`: as [`Estimator::cluster`] said.
     pub fn sent(&mut self, now: Instant, bytes: usize, probe: Option<u8>) {
         self.sent_at(self.micros(now), bytes, probe);

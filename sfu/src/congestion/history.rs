@@ -64,6 +64,11 @@ impl History {
         self.next
     }
 
+    /// Reads what [`History::sent`] will need, before it is needed.
+    pub fn warm(&self) -> usize {
+        [self.slots.back(), self.slots.front()].into_iter().flatten().map(|slot| usize::from(slot.bytes)).sum()
+    }
+
     /// Bytes on their way.
     pub fn in_flight(&self) -> usize {
         self.in_flight

@@ -136,6 +136,11 @@ impl Rewriter {
         }
     }
 
+    /// Reads what [`Rewriter::forward`] will need, before it is needed.
+    pub fn warm(&self) -> u64 {
+        self.segments.back().map_or(0, |segment| segment.last)
+    }
+
     /// The source is another from now on; our stream goes on.
     pub fn restart(&mut self) {
         self.segments.clear();

@@ -183,6 +183,11 @@ impl Subscription {
         self.rewriter.restart();
     }
 
+    /// Reads what [`Subscription::handle_packet`] will need, before it is needed.
+    pub fn warm(&self) -> u64 {
+        self.rewriter.warm() ^ self.counters.packets
+    }
+
     /// Takes in any packet of the track; returns what this subscriber gets of it, if anything.
     pub fn handle_packet(&mut self, now: Instant, media: &Media) -> Option<Outgoing> {
         let verdict = self.selector.judge(media);

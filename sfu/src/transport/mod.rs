@@ -10,7 +10,7 @@ pub mod srtp;
 pub use dtls::{Identity, IdentityError};
 
 use crate::api::{DisconnectReason, Path};
-use crate::id::TransportId;
+use crate::id::{Ssrc, TransportId};
 use crate::params::{DataChannel, ExtensionMap, Fingerprint, IceCredentials, TransportParams};
 use crate::transmit::Batch;
 use crate::{CONNECT_TIMEOUT, ICE_TIMEOUT};
@@ -314,6 +314,11 @@ impl Transport {
             Err(OpenError::TooManySources) => self.counters.srtp_too_many_sources += 1,
         }
         opened
+    }
+
+    /// Reads what [`Self::seal_rtp`] will need for a packet of this SSRC, before it is needed.
+    pub fn warm(&self, ssrc: Ssrc) -> u64 {
+        self.srtp.as_ref().map_or(0, |srtp| srtp.outbound.warm(ssrc.0))
     }
 
     /// Seals the RTP packet `buf[start..]` in place and appends the tag.

@@ -123,7 +123,7 @@ impl Worker {
         }
         let mut paced = false;
         if peer.transport.is_connected() {
-            self.counters.not_sealed += peer.flush_media(now, &self.arena, abs_send_time, batch);
+            self.counters.not_sealed += peer.flush_media(now, &self.arena, abs_send_time, &mut self.scratch, batch);
             paced = peer.pacer.is_waiting();
             peer.flush_reports(batch);
         } else {

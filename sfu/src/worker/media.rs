@@ -8,6 +8,7 @@ use crate::rtp::{Media, Packet};
 use crate::timers::Timer;
 use bytes::Bytes;
 use smallvec::SmallVec;
+use std::hint::black_box;
 use std::time::Instant;
 
 impl Worker {
@@ -90,7 +91,16 @@ impl Worker {
         } else {
             SmallVec::new()
         };
-        for subscription in &mut publication.subscriptions {
+        let mut rest = publication.subscriptions.as_mut_slice();
+        while let Some((subscription, others)) = rest.split_first_mut() {
+            rest = others;
+            if let Some(next) = rest.first() {
+                // Its memory is fetched while this one is served; it is in no cache where there are hundreds.
+                black_box(next.warm());
+                if let Some(peer) = self.peers.get(&next.transport()) {
+                    peer.warm_queue();
+                }
+            }
             let Some(peer) = self.peers.get_mut(&subscription.transport()) else { continue };
             if !peer.transport.is_connected() {
                 continue;

@@ -37,7 +37,7 @@ use hear::Gate;
 use link::Link;
 use pace::Pace;
 use padding::Padding;
-use peer::Peer;
+use peer::{Peer, Scratch};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rustc_hash::FxHashMap;
@@ -152,6 +152,7 @@ pub struct Worker {
     dirty: VecDeque<TransportId>,
     /// The packets that wait in these peers.
     arena: Arena,
+    scratch: Scratch,
     /// Publications with packets that wait for the rest of their frame.
     holding: usize,
     pace: Pace,
@@ -226,6 +227,7 @@ impl Worker {
             handshakes: Handshakes::default(),
             dirty: VecDeque::new(),
             arena: Arena::default(),
+            scratch: Scratch::default(),
             holding: 0,
             pace: Pace::new(now),
             padding: Padding::new(now),
@@ -318,6 +320,9 @@ impl Worker {
         while batch.len() < FULL_BATCH
             && let Some(id) = self.dirty.pop_front()
         {
+            if let Some(next) = self.dirty.front().and_then(|next| self.peers.get(next)) {
+                next.warm();
+            }
             self.flush_peer(now, id, batch);
         }
         // Whoever waits is dirty.

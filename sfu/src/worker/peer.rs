@@ -16,12 +16,15 @@ use crate::subscribe::Subscription;
 use crate::transmit::Batch;
 use crate::transport::Transport;
 use rustc_hash::FxHashMap;
+use std::hint::black_box;
 use std::time::Instant;
 
 /// Reports go into one RTCP datagram up to here, so that what is added then still fits an MTU of 1,200 bytes.
 const REPORTS_FULL: usize = 1_000;
 /// Media packets of a kind that may wait for one peer within one turn; more than any honest turn forwards to one.
 const MAX_WAITING: usize = 4096;
+/// Packets that are looked at ahead: as many as a turn has for one peer in most meetings, and all of one frame have one SSRC.
+const WARMED: usize = 4;
 /// SRTP's, of the suite that browsers prefer.
 const TAG: usize = 16;
 /// Padding in one packet at most (RFC 3550 section 5.1).
@@ -65,10 +68,6 @@ pub(super) struct Peer {
     padding: Vec<Outgoing>,
     /// Video that may not leave yet.
     pub(super) pacer: Pacer,
-    /// Lengths of what waits, while it is written.
-    lens: Vec<usize>,
-    /// ... and the order in which it leaves.
-    order: runs::Order,
     /// Sender reports that wait, a datagram each.
     reports: Vec<Vec<u8>>,
 }
@@ -100,6 +99,16 @@ impl Received {
     }
 }
 
+/// What is needed while one peer's packets are written. One serves all peers, so that it stays in the CPU's cache: what each peer has for
+/// itself has left it when its turn comes, where there are hundreds.
+#[derive(Default)]
+pub(super) struct Scratch {
+    /// Lengths of what waits.
+    lens: Vec<usize>,
+    /// The order in which it leaves.
+    order: runs::Order,
+}
+
 /// A packet that waits: where it lies, and what this peer gets differently.
 type Waiting = (Place, Outgoing);
 
@@ -127,10 +136,21 @@ impl Peer {
             audio: Vec::new(),
             padding: Vec::new(),
             pacer: Pacer::default(),
-            lens: Vec::new(),
-            order: runs::Order::default(),
             reports: Vec::new(),
         }
+    }
+
+    /// Reads what a flush will need. With hundreds of peers none of it is in the CPU's cache; read while another peer is served, all of it
+    /// is fetched at the same time, where the flush itself would wait for one piece after the other.
+    pub(super) fn warm(&self) {
+        let queued = self.video.iter().chain(&self.audio).take(WARMED);
+        let windows = queued.fold(0, |sum, (_, packet)| sum ^ self.transport.warm(packet.ssrc));
+        black_box((windows, self.budget.estimator.warm(), self.pacer.is_waiting()));
+    }
+
+    /// Reads what [`Self::push`] will need, and whether it will come to that.
+    pub(super) fn warm_queue(&self) {
+        black_box((self.transport.is_connected(), self.video.len(), self.audio.len(), self.dirty));
     }
 
     /// Queues one media packet; false if the queue is full.
@@ -195,7 +215,14 @@ impl Peer {
     }
 
     /// Writes and seals the media that waits; returns how many packets were lost on the way.
-    pub(super) fn flush_media(&mut self, now: Instant, arena: &Arena, abs_send_time: u32, batch: &mut Batch) -> u64 {
+    pub(super) fn flush_media(
+        &mut self,
+        now: Instant,
+        arena: &Arena,
+        abs_send_time: u32,
+        scratch: &mut Scratch,
+        batch: &mut Batch,
+    ) -> u64 {
         if self.video.is_empty() && self.audio.is_empty() && self.padding.is_empty() && !self.pacer.is_waiting() {
             return 0;
         }
@@ -204,25 +231,26 @@ impl Peer {
         let departure = Departure { transport_cc: 0, abs_send_time, playout_delay };
         let way = Way { path, extensions: *self.transport.extensions(), departure, moment: self.budget.moment(now) };
         let mut lost = 0;
-        self.lens.clear();
+        scratch.lens.clear();
         let waiting = self.video.iter().chain(&self.audio);
-        self.lens
+        scratch
+            .lens
             .extend(waiting.map(|(place, packet)| {
                 arena.get(*place).map_or(0, |m| packet.len(m, &way.extensions, &way.departure))
             }));
-        let (video, audio) = self.lens.split_at_checked(self.video.len()).unwrap_or_default();
+        let (video, audio) = scratch.lens.split_at_checked(self.video.len()).unwrap_or_default();
         if !audio.is_empty() {
             self.budget.sent_audio(now, audio.iter().map(|len| len + TAG).sum());
         }
         if (self.budget.bits.is_some() || self.pacer.is_waiting())
             && !self.pacer.passes(now, self.budget.pacing(), video.iter().sum())
         {
-            return self.flush_paced(now, arena, &way, batch);
+            return self.flush_paced(now, arena, &way, scratch, batch);
         }
         let (video, audio) = (&self.video, &self.audio);
-        let waiting = video.iter().chain(audio).zip(&self.lens);
-        self.order.arrange(waiting.map(|((_, packet), len)| (packet.ssrc, *len)));
-        for (at, len) in self.order.iter() {
+        let waiting = video.iter().chain(audio).zip(&scratch.lens);
+        scratch.order.arrange(waiting.map(|((_, packet), len)| (packet.ssrc, *len)));
+        for (at, len) in scratch.order.iter() {
             let found = match at.checked_sub(video.len()) {
                 None => video.get(at),
                 Some(at) => audio.get(at),
@@ -247,10 +275,10 @@ impl Peer {
 
     /// The same, when there is more than may leave at once: audio and retransmissions go, video as much as may.
     #[cold]
-    fn flush_paced(&mut self, now: Instant, arena: &Arena, way: &Way, batch: &mut Batch) -> u64 {
+    fn flush_paced(&mut self, now: Instant, arena: &Arena, way: &Way, scratch: &mut Scratch, batch: &mut Batch) -> u64 {
         let mut lost = 0;
         let mut leaving: Vec<(Media, Outgoing)> = Vec::new();
-        for ((place, packet), len) in self.video.drain(..).zip(&self.lens) {
+        for ((place, packet), len) in self.video.drain(..).zip(&scratch.lens) {
             match arena.get(place) {
                 Some(media) if packet.osn.is_some() => {
                     self.pacer.spend(*len);
@@ -263,10 +291,10 @@ impl Peer {
         }
         leaving.extend(std::iter::from_fn(|| self.pacer.pop()));
         leaving.extend(self.audio.drain(..).filter_map(|(place, packet)| Some((arena.get(place)?.clone(), packet))));
-        self.lens.clear();
-        self.lens.extend(leaving.iter().map(|(media, packet)| packet.len(media, &way.extensions, &way.departure)));
-        runs::equalise(&mut self.lens);
-        for ((media, packet), len) in leaving.iter().zip(&self.lens) {
+        scratch.lens.clear();
+        scratch.lens.extend(leaving.iter().map(|(media, packet)| packet.len(media, &way.extensions, &way.departure)));
+        runs::equalise(&mut scratch.lens);
+        for ((media, packet), len) in leaving.iter().zip(&scratch.lens) {
             let sent = way.send(&mut self.transport, &mut self.budget, media, packet, *len, batch);
             lost += u64::from(sent == 0);
         }

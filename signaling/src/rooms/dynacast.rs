@@ -13,8 +13,13 @@ impl Room {
     /// The subscribers of a track changed, or what they show of it.
     pub(super) fn tell_wanted(&mut self, track: TrackId, cx: &mut Context<'_>) {
         let Some(publication) = self.publications.get_mut(&track).filter(|p| p.kind() == Kind::Video) else { return };
-        // Without any subscriber everything stays as it is: the next one, or a recording, then starts at once.
-        let Some(top) = cx.subscribers.top(track) else { return };
+        let top = match cx.subscribers.top(track) {
+            Some(top) => top,
+            // Those who just subscribed are sent something in a moment: what they will want isn't turned off before.
+            None if publication.wanted.is_none() && cx.subscribers.has(track) => return,
+            // The lowest goes on, so that the next who watches has a picture at once. In a large room that is most cameras.
+            None => 0,
+        };
         // The layer's place among the publisher's own gives the quality by which it knows it. Lower layers stay on: they are
         // what others fall back to.
         let quality = match publication.info.layers.get(usize::from(top)) {

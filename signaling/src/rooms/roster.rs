@@ -101,7 +101,7 @@ impl Room {
     }
 
     /// Tracks came in, and their publisher will be announced.
-    pub(super) fn note_published(&mut self, tracks: Vec<TrackId>) {
+    pub(super) fn note_published(&mut self, tracks: &[TrackId]) {
         self.roster.published.extend(tracks);
     }
 

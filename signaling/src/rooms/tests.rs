@@ -515,6 +515,21 @@ fn what_is_shown_decides_the_layer_and_what_is_encoded() {
 }
 
 #[test]
+fn a_camera_that_nobody_watches_encodes_its_lowest_layer() {
+    let mut world = World::new();
+    let ana = world.join("ana", CHROMIUM_JOIN);
+    world.publish(ana);
+    let on = |updates: Vec<proto::SubscribedQualityUpdate>| -> Vec<Vec<bool>> {
+        updates.iter().map(|u| u.subscribed_qualities.iter().map(|q| q.enabled).collect()).collect()
+    };
+    assert_eq!(on(find!(world.heard(ana), SubscribedQualityUpdate)), [[true, false, false]]);
+    let ben = world.join("ben", CHROMIUM_JOIN);
+    assert_eq!(on(find!(world.heard(ana), SubscribedQualityUpdate)), [[true, true, true]]);
+    world.ask(ben, Request::Leave(proto::LeaveRequest::default()));
+    assert_eq!(on(find!(world.heard(ana), SubscribedQualityUpdate)), [[true, false, false]]);
+}
+
+#[test]
 fn data_is_stamped_and_goes_where_it_is_addressed() {
     let mut world = World::new();
     let names = ["ana", "ben", "cem"];

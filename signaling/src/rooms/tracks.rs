@@ -39,9 +39,13 @@ impl Room {
                 Change::Wanted(track) => self.tell_wanted(track, cx),
             }
         }
-        self.note_published(published);
+        self.note_published(&published);
         if announce {
             self.announce(key, true, cx);
+        }
+        // Whoever takes all that is published has subscribed by now.
+        for track in published {
+            self.tell_wanted(track, cx);
         }
     }
 

@@ -54,6 +54,11 @@ impl Subscribers {
         self.0.get(&track).map_or_else(Vec::new, |audience| audience.members.keys().copied().collect())
     }
 
+    /// Whether a track has any, sent something or not.
+    pub fn has(&self, track: TrackId) -> bool {
+        self.0.contains_key(&track)
+    }
+
     /// The highest layer that anybody is sent.
     pub fn top(&self, track: TrackId) -> Option<u8> {
         let top = self.0.get(&track)?.by_layer.iter().rposition(|count| *count > 0)?;
@@ -76,7 +81,7 @@ mod tests {
         let (track, ana, ben) = (TrackId(1), SessionKey(1), SessionKey(2));
         let mut subscribers = Subscribers::default();
         subscribers.set(track, ana, None);
-        assert_eq!(subscribers.top(track), None, "subscribed, but nothing is sent");
+        assert_eq!((subscribers.has(track), subscribers.top(track)), (true, None), "subscribed, but nothing is sent");
         subscribers.set(track, ana, Some(2));
         subscribers.set(track, ben, Some(0));
         assert_eq!(subscribers.top(track), Some(2));

@@ -34,15 +34,21 @@ const DATAGRAM: usize = 2048;
 /// Who joins, and how.
 #[derive(Clone, Debug)]
 pub struct Join {
-    room: String,
     identity: String,
+    token: String,
     publish: bool,
 }
 
 impl Join {
     /// One who only looks and listens.
     pub fn new(room: &str, identity: &str) -> Self {
-        Self { room: room.into(), identity: identity.into(), publish: false }
+        Self { identity: identity.into(), token: token::mint(room, identity), publish: false }
+    }
+
+    /// With another token than everybody's.
+    pub fn by(mut self, token: &str) -> Self {
+        self.token = token.into();
+        self
     }
 
     /// With microphone and camera.
@@ -264,7 +270,7 @@ impl Session {
             publisher_offer: Some(offer),
             ..Default::default()
         };
-        let path = signal::v1_path(&token::mint(&join.room, &join.identity), &request);
+        let path = signal::v1_path(&join.token, &request);
         let signal = signal::connect(server, &path).await?;
         Ok(Self {
             identity: join.identity.clone(),

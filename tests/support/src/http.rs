@@ -29,9 +29,22 @@ pub async fn get(server: SocketAddr, path: &str) -> Result<Answer, Error> {
 /// # Errors
 /// If the connection fails.
 pub async fn post_json(server: SocketAddr, path: &str, body: &str) -> Result<Answer, Error> {
+    post(server, path, "Content-Type: application/json\r\n", body).await
+}
+
+/// An order to a room: `POST /twirp/<method>` with a token.
+///
+/// # Errors
+/// If the connection fails.
+pub async fn order(server: SocketAddr, method: &str, token: &str, body: &str) -> Result<Answer, Error> {
+    let headers = format!("Content-Type: application/json\r\nAuthorization: Bearer {token}\r\n");
+    post(server, &format!("/twirp/{method}"), &headers, body).await
+}
+
+async fn post(server: SocketAddr, path: &str, headers: &str, body: &str) -> Result<Answer, Error> {
+    let length = body.len();
     let head = format!(
-        "POST {path} HTTP/1.1\r\nHost: {server}\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
-        body.len()
+        "POST {path} HTTP/1.1\r\nHost: {server}\r\nConnection: close\r\n{headers}Content-Length: {length}\r\n\r\n"
     );
     raw(server, format!("{head}{body}").as_bytes()).await
 }

@@ -72,6 +72,11 @@ impl Outbound {
         })
     }
 
+    /// Reads what [`Self::seal_rtp`] will need for a packet of this SSRC.
+    pub fn warm(&self, ssrc: u32) -> u64 {
+        self.rtp_windows.get(ssrc).map_or(0, Window::highest)
+    }
+
     /// Seals the RTP packet `buf[start..]` in place and appends the tag (RFC 3711 section 3.1, RFC 7714 section 8).
     pub fn seal_rtp(&mut self, buf: &mut Vec<u8>, start: usize) -> Result<(), SealError> {
         let header = RtpHeader::parse(buf.get(start..).unwrap_or_default()).ok_or(SealError::Malformed)?;

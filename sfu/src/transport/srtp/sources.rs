@@ -24,6 +24,11 @@ impl Sources {
         }
     }
 
+    /// The window of an SSRC, only to be looked at.
+    pub(super) fn get(&self, ssrc: u32) -> Option<&Window> {
+        self.near.iter().find(|(near, _)| *near == ssrc).map(|(_, window)| window).or_else(|| self.far.get(&ssrc))
+    }
+
     /// Remembers the first index of an SSRC that has no window yet.
     pub(super) fn start(&mut self, ssrc: u32, index: u64) {
         let window = Window::starting_at(index);

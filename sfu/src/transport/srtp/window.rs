@@ -6,19 +6,29 @@ const SPAN: u64 = 1024;
 const WORDS: usize = SPAN as usize / 64;
 
 /// Indexes that were seen, of one SSRC and one direction.
+///
+/// Packets hardly ever come out of order, so what those in order need lies together: a peer that receives fifty streams has fifty
+/// windows, and each packet touches another one.
 #[derive(Clone, Debug)]
 pub(super) struct Window {
     highest: u64,
-    /// A ring of bits: index `i` has bit `i % SPAN`.
-    seen: [u64; WORDS],
+    /// The 64 indexes among which the highest is, a bit each.
+    newest: u64,
+    /// The [`SPAN`] before these, a ring: index `i` is in word `i / 64 % WORDS`.
+    older: Box<[u64; WORDS]>,
 }
+
+const _: () = assert!(size_of::<(u32, Window)>() <= 32);
 
 impl Window {
     /// A window that has seen `index` alone.
     pub(super) fn starting_at(index: u64) -> Self {
-        let mut window = Self { highest: index, seen: [0; WORDS] };
-        window.set(index, true);
-        window
+        Self { highest: index, newest: bit(index), older: Box::default() }
+    }
+
+    /// The highest index seen.
+    pub(super) fn highest(&self) -> u64 {
+        self.highest
     }
 
     /// The index of the packet with sequence number `seq` (RFC 3711 section 3.3.1): the one nearest to the highest seen.
@@ -35,35 +45,46 @@ impl Window {
 
     /// Remembers an index that [`Self::is_new`].
     pub(super) fn accept(&mut self, index: u64) {
-        if index > self.highest {
-            if index - self.highest >= SPAN {
-                self.seen = [0; WORDS];
-            } else {
-                for skipped in self.highest + 1..index {
-                    self.set(skipped, false);
-                }
-            }
-            self.highest = index;
+        let (block, last) = (index / 64, self.highest / 64);
+        if block < last {
+            *self.word(block) |= bit(index);
+            return;
         }
-        self.set(index, true);
+        if block > last {
+            *self.word(last) = self.newest;
+            self.newest = 0;
+            // What was skipped was not seen; once round is all there is.
+            (last + 1..block).take(WORDS).for_each(|skipped| *self.word(skipped) = 0);
+        }
+        self.newest |= bit(index);
+        self.highest = self.highest.max(index);
     }
 
     fn get(&self, index: u64) -> bool {
-        let bit = index % SPAN;
-        self.seen.get((bit / 64) as usize).is_some_and(|word| word >> (bit % 64) & 1 == 1)
+        let block = index / 64;
+        let word = if block == self.highest / 64 { self.newest } else { self.older[place(block)] };
+        word & bit(index) != 0
     }
 
-    fn set(&mut self, index: u64, value: bool) {
-        let bit = index % SPAN;
-        if let Some(word) = self.seen.get_mut((bit / 64) as usize) {
-            *word = *word & !(1 << (bit % 64)) | u64::from(value) << (bit % 64);
-        }
+    fn word(&mut self, block: u64) -> &mut u64 {
+        &mut self.older[place(block)]
     }
+}
+
+fn bit(index: u64) -> u64 {
+    1 << (index % 64)
+}
+
+/// Below [`WORDS`].
+fn place(block: u64) -> usize {
+    (block % WORDS as u64) as usize
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rand::{Rng, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
 
     #[test]
     fn the_index_goes_on_over_the_wrap_and_back_for_late_packets() {
@@ -86,5 +107,25 @@ mod tests {
         }
         assert!(!window.is_new(10_976), "too old");
         assert!(window.is_new(11_001), "never seen, though its bit was another's once");
+    }
+
+    #[test]
+    fn it_remembers_what_a_set_would_over_the_whole_span() {
+        let mut rng = ChaCha8Rng::seed_from_u64(7);
+        let (mut window, mut seen) = (Window::starting_at(5_000), std::collections::BTreeSet::from([5_000]));
+        for _ in 0..20_000 {
+            let highest = *seen.last().unwrap();
+            let index = match rng.random_range(0..100) {
+                0 => highest + rng.random_range(1..3_000),
+                1..40 => highest + rng.random_range(1..4),
+                _ => highest - rng.random_range(0..1_100),
+            };
+            let known = index + SPAN > highest && !seen.contains(&index);
+            assert_eq!(window.is_new(index), known, "{index} after {highest}");
+            if known {
+                window.accept(index);
+                seen.insert(index);
+            }
+        }
     }
 }
