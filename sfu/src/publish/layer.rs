@@ -21,6 +21,8 @@ pub(super) struct Layer {
     clock: Option<(Ssrc, Clock)>,
     /// When media came last, padding not counted.
     pub last_media: Option<Instant>,
+    /// ... and how many pictures of all layers there had been by then.
+    pub last_picture: u32,
     /// What it costs to send it to somebody.
     pub rates: Rates,
     /// Its spatial layers (SVC).
@@ -93,9 +95,9 @@ impl Layer {
         place
     }
 
-    /// A media packet is made ready; `bytes` is what sending it costs.
-    pub fn count(&mut self, now: Instant, meta: &FrameMeta, bytes: usize) {
-        self.last_media = Some(now);
+    /// A media packet is made ready, after so many pictures of all layers; `bytes` is what sending it costs.
+    pub fn count(&mut self, now: Instant, pictures: u32, meta: &FrameMeta, bytes: usize) {
+        (self.last_media, self.last_picture) = (Some(now), pictures);
         self.spatials = meta.spatials;
         self.rates.add(now, meta, bytes);
     }

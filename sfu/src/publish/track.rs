@@ -14,6 +14,9 @@ const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 /// A layer counts as switched off when others went on for so long without it. A still screen is sent once a second, so it
 /// must be longer than that.
 const LAYER_SILENCE: Duration = Duration::from_millis(1_200);
+/// ... or when so many pictures of others came meanwhile, in no less than this time: who watches it stands still until then.
+const LAYER_MISSED: u32 = 16;
+const SHORTEST_SILENCE: Duration = Duration::from_millis(300);
 /// Holes right before what looks like a key frame's start may be its own first packets (H.264 sends parameter sets ahead).
 const KEYFRAME_HEAD: u64 = 4;
 /// What is sent of a packet beside its payload: RTP header, extensions, SRTP tag.
@@ -54,6 +57,8 @@ pub struct Track {
     layers: SmallVec<[Layer; 1]>,
     muted: bool,
     started: bool,
+    /// Pictures of all layers.
+    pictures: u32,
     next_report: Option<Instant>,
     ladder: Ladder,
     counters: Counters,
@@ -70,6 +75,7 @@ impl Track {
             layers: std::iter::repeat_with(Layer::default).take(layers).collect(),
             muted: false,
             started: false,
+            pictures: 0,
             next_report: None,
             ladder: Ladder::default(),
             counters: Counters::default(),
@@ -106,7 +112,11 @@ impl Track {
     pub fn live(&self) -> LayerSet {
         let newest = self.layers.iter().filter_map(|layer| layer.last_media).max();
         let live = |layer: &Layer| match (layer.last_media, newest) {
-            (Some(last), Some(newest)) => newest.saturating_duration_since(last) < LAYER_SILENCE,
+            (Some(last), Some(newest)) => {
+                let silent = newest.saturating_duration_since(last);
+                let missed = self.pictures.wrapping_sub(layer.last_picture);
+                silent < SHORTEST_SILENCE || silent < LAYER_SILENCE && missed < LAYER_MISSED
+            }
             _ => false,
         };
         (0..).zip(&self.layers).filter(|(_, l)| live(l)).fold(LayerSet::default(), |set, (i, _)| set.with(i))
@@ -219,7 +229,8 @@ impl Track {
             layer.keyframe.arrived();
             stream.nack.forget_before(seq.saturating_sub(KEYFRAME_HEAD));
         }
-        layer.count(now, &meta, packet.payload.len() + PACKET_OVERHEAD);
+        self.pictures = self.pictures.wrapping_add(meta.start.into());
+        layer.count(now, self.pictures, &meta, packet.payload.len() + PACKET_OVERHEAD);
         let set = self.live();
         let layer = self.layers.get_mut(at)?;
         Some(Media {
@@ -248,7 +259,8 @@ impl Track {
         let Some(layer) = self.layers.get_mut(usize::from(media.layer)) else { return };
         self.counters.packets += 1;
         self.counters.bytes += media.payload.len() as u64;
-        layer.count(now, &media.meta, media.payload.len() + PACKET_OVERHEAD);
+        self.pictures = self.pictures.wrapping_add(media.meta.start.into());
+        layer.count(now, self.pictures, &media.meta, media.payload.len() + PACKET_OVERHEAD);
         if media.meta.keyframe && media.format.codec != Codec::Opus {
             layer.keyframe.arrived();
         }
