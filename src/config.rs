@@ -102,6 +102,9 @@ keys! {
     remote_unmute: bool = Bool, "false";
     /// How many microphones of a room are heard at once, the loudest; the others are silent to everybody until they are louder. 0: all.
     audible: u8 = Integer, "5";
+    /// From how many participants on a room hears through speaker slots: `audible` tracks into which the server puts the loudest, instead
+    /// of a track for each microphone. 0: never.
+    speaker_slots_from: u32 = Integer, "50";
     /// Addresses with port on which metrics for Prometheus are served, at `/metrics`: `127.0.0.1:9464`. Empty means nowhere, but
     /// with `dev` beside everything else. They tell who talks how much: keep them from the public.
     metrics_bind: Vec<SocketAddr> = List, "";

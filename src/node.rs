@@ -78,6 +78,8 @@ async fn serve(config: &Config) -> Result<(), NodeError> {
         join_rate: config.join_rate,
         join_burst: config.join_burst,
         worker_streams: config.worker_streams as usize,
+        audible: config.audible.into(),
+        speaker_slots_from: config.speaker_slots_from as usize,
         remote_unmute: config.remote_unmute,
         ..Settings::new(keys, candidates, identity.fingerprint())
     };

@@ -6,13 +6,14 @@ import os
 import resource
 import shutil
 import socket
+import statistics
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 from kernel import Others, Threads, receive_errors
-from servers import ADDRESS, LOAD_CORES, ROOT, pinned, stop
+from servers import ADDRESS, CORES, LOAD_CORES, ROOT, pinned, stop
 
 INSIDE = "SIDE_BY_SIDE_INSIDE"  # not RAMAI_…: the server refuses keys that it does not know
 LOAD = ROOT / "target/release/ramai-load"
@@ -24,6 +25,10 @@ SETUP = (
 AROUND = 6
 # What ramai-load waits for late joins, and leaving when the server hangs.
 PATIENCE = 60
+# Who is sent away comes back within so long.
+RETRIES = 90
+# A call beside a run begins so long before it, and is in by then.
+BEFORE = 6
 
 
 def enter_namespace():
@@ -51,9 +56,14 @@ def load_knows(word):
 def arguments(server, section, size, seconds):
     """ramai-load's arguments that make the run; a reader can repeat them."""
     return [
-        "--url", f"http://{ADDRESS}:{server.port}", *server.dialect, *section.load, "--participants", str(size),
+        *target(server), *section.load, "--participants", str(size),
         "--join-rate", f"{section.join_rate(size):g}", "--duration", f"{seconds}s",
     ]
+
+
+def target(server):
+    """Where the load goes."""
+    return ["--url", f"http://{ADDRESS}:{server.port}", *server.dialect]
 
 
 def estimate(section, size, seconds):
@@ -86,8 +96,12 @@ def measure(server, section, size, seconds, folder):
         watch = Threads(process.pid) if section.threads else None
         try:
             error = wait_for(server.port, process)
+            beside = None if error else Beside(server, section, size, seconds, folder)
             run |= {"error": error} if error else load(process, arguments(server, section, size, seconds), folder,
-                                                       estimate(section, size, seconds) + PATIENCE)
+                                                       estimate(section, size, seconds) + PATIENCE + RETRIES, section)
+            run |= beside.result() if beside else {}
+            if "server" in run:
+                run["server"]["peak"] = peak(process.pid)
             run |= others.shares(process.pid)
             if watch:
                 run["threads"] = watch.shares(seconds)
@@ -103,16 +117,68 @@ def measure(server, section, size, seconds, folder):
     return {key: found for key, found in run.items() if found not in ("", None)}
 
 
-def load(process, words, folder, timeout):
+class Beside:
+    """A call in another room, from before the run's first join to after its last, whose people look at each other."""
+
+    def __init__(self, server, section, size, seconds, folder):
+        self.result_file, self.process = folder / "beside.json", None
+        people = getattr(section, "beside", 0)
+        if not people:
+            return
+        self.patience = estimate(section, size, seconds) + RETRIES
+        words = [
+            *target(server), "--scenario", "meeting", "--participants", people, "--room", "beside", "--layers", "3", "--check-share", "1",
+            "--allow-unheard", "--duration", f"{size / section.join_rate(size) + seconds + BEFORE:.0f}s", "--json", self.result_file, "--quiet",
+        ]
+        self.process = subprocess.Popen(pinned(CORES, [LOAD, *words]), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(BEFORE)
+
+    def result(self):
+        """What became of it."""
+        if self.process is None:
+            return {}
+        try:
+            self.process.wait(self.patience)
+            document = json.loads(self.result_file.read_text())
+        except (subprocess.TimeoutExpired, OSError, ValueError) as error:
+            self.process.kill()
+            return {"beside": {"error": f"{type(error).__name__}"}}
+        pictures = document["pictures"]
+        return {"beside": {
+            "longest_gap_ms": round(pictures["longest_gap_ms"], 1), "freezes": pictures["freezes"],
+            "loss_share": document["packets"]["loss_share"], "joined": document["joins"]["joined"],
+        }}
+
+
+def server_cores(pid):
+    """The cores that a process may use: where it has all, so has the load."""
+    return os.sched_getaffinity(pid)
+
+
+def peak(pid):
+    """The most memory that a process has had, in bytes."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM"))
+
+
+def minutes(path):
+    """The server's memory, minute by minute: medians."""
+    seconds = [json.loads(line)["server_rss"] for line in path.read_text().splitlines()]
+    return [int(statistics.median(seconds[at:at + 60])) for at in range(0, len(seconds) - 30, 60)]
+
+
+def load(process, words, folder, timeout, section):
     """Runs ramai-load against a running server."""
-    result = folder / "result.json"
-    command = [LOAD, *words, "--server-pid", process.pid, "--json", result, "--quiet"]
+    result, live = folder / "result.json", folder / "live.jsonl"
+    command = [LOAD, *words, "--server-pid", process.pid, "--json", result, "--quiet", "--live", live]
+    cores = CORES if len(server_cores(process.pid)) > 1 else LOAD_CORES
     try:
-        ran = subprocess.run(pinned(LOAD_CORES, command), capture_output=True, text=True, timeout=timeout)
+        ran = subprocess.run(pinned(cores, command), capture_output=True, text=True, timeout=timeout)
     except subprocess.TimeoutExpired:
         return {"error": "the load did not end in time"}
     try:
-        return kept(json.loads(result.read_text()))
+        run = kept(json.loads(result.read_text()))
+        return run | ({"rss_minutes": minutes(live)} if getattr(section, "minutes", False) else {})
     except (OSError, ValueError):
         words = (ran.stderr or ran.stdout).strip().splitlines()
         return {"error": words[-1][-200:] if words else "the load said nothing"}
@@ -126,7 +192,7 @@ def kept(document):
         found = document.get(part) or {}
         return {name: short(found[name]) for name in names if found.get(name) is not None}
     out = {
-        "joins": pick("joins", "asked", "joined", "failed", "broken", "errors"),
+        "joins": pick("joins", "asked", "joined", "failed", "turned_away", "broken", "errors"),
         "packets": pick("packets", "loss_share", "per_second", "bits_per_second"),
         "pictures": pick("pictures", "freezes"),
         "streams": pick("streams", "negotiated", "silent"),

@@ -1,12 +1,13 @@
 """docs/CAPACITY.md and its plots, from the results alone. Medians over rounds; a run that failed or in which the load tool could not
 keep up is shown as such and never averaged away silently."""
 
+import hundreds
 import judge
 import measure
 import plot
 import table
 import targets
-from servers import Janus, Ramai
+from servers import Janus, Ramai, Whole
 
 # Key of a plot: column, title.
 PLOTS = {"cpu": "Server CPU per forwarded packet, µs", "p99": "Latency p99, ms (logarithmic)", "rss": "Server memory, MiB"}
@@ -49,6 +50,13 @@ def page(everything, results):
         "## Targets",
         "",
         *targets.table(results),
+        "",
+        "## Rooms of hundreds",
+        "",
+        "One machine of two cores runs the server as it comes and the load beside it; `make bench-rivals ARGS='--only hundreds'`."
+        " The sections below have the numbers of each run.",
+        "",
+        *hundreds.table(results),
     ]
     for name, section in everything.items():
         if name in results:
@@ -77,6 +85,13 @@ def chapter(section, found, results):
     return out + ["", *commands(section, found)]
 
 
+def server_of(section, key):
+    """How a run's server was started."""
+    if key == "ramai-all":
+        return Whole(section.options)
+    return Ramai(int(key.partition("-")[2] or 1)) if key.startswith("ramai") else Janus(0)
+
+
 def commands(section, found):
     """What a reader types for one row."""
     if section.kind == "core":
@@ -91,14 +106,15 @@ def commands(section, found):
         out[-1] = f"benches/side-by-side/run.py --only {section.name} --servers {key} --dry"
     out += ["# or by hand, in a network namespace (unshare --net), where Janus takes the address and nobody else is", measure.SETUP]
     for server in dict.fromkeys(run["who"] for run in found["runs"]):
-        kind = Ramai(int(server.partition("-")[2] or 1)) if server.startswith("ramai") else Janus(0)
+        kind = server_of(section, server)
         start = " ".join(kind.command)
         if server.startswith("janus"):
             out.append(f"benches/side-by-side/run.py --servers {server} --janus-config CONFIG")
+        load_cores = "0,1" if server == "ramai-all" else "1"
         words = measure.arguments(kind, section, size, found["seconds"])
         out += [
             f"# {table.name(server, found)}, N = {size}", f"taskset -c {','.join(map(str, kind.cores))} {start} &",
-            f"taskset -c 1 target/release/ramai-load {' '.join(words)} --server-pid $!",
+            f"taskset -c {load_cores} target/release/ramai-load {' '.join(words)} --server-pid $!",
         ]
     return [*out, "```", "", "</details>"]
 

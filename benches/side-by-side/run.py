@@ -4,6 +4,7 @@
     run.py                              all sections (about an hour; the estimate is printed first)
     run.py --quick                      small sizes, one short round: minutes; written to target/bench-quick
     run.py --only broadcast,ceiling     these sections anew; the others stay as they were measured
+    run.py --only hundreds              the rooms of hundreds, together half an hour
     run.py --only broadcast --servers ramai --sizes 300 --rounds 1 --dry     one row, printed
     run.py --page                       the page again from the results that are there
 
@@ -22,13 +23,14 @@ from pathlib import Path
 import ceiling
 import core
 import floor
+import hundreds
 import judge
 import report
 import store
 from kernel import Others, steered
 from measure import LOAD, enter_namespace, estimate, load_knows, measure
 from sections import sections
-from servers import ROOT, Ramai, servers
+from servers import ROOT, Ramai, Whole, servers
 
 
 def options():
@@ -68,7 +70,12 @@ class Bench:
         if "ramai-2" in section.only:
             found.append(Ramai(2))
         wanted = self.options.servers.split(",") if self.options.servers else None
+        if "ramai-all" in section.only:
+            found.append(Whole(section.options))
         return [s for s in found if (not section.only or s.key in section.only) and (not wanted or s.key in wanted)]
+
+    def rounds(self, section):
+        return getattr(section, "rounds", 0) or self.options.rounds
 
     def minutes(self, section):
         """About how long a section takes, in minutes."""
@@ -79,7 +86,7 @@ class Bench:
             typical = [600] * (4 if self.options.quick else 8 + self.options.rounds)
             return sum(estimate(section, size, seconds) for size in typical) * (count + load_knows("--gro")) / 60
         count += (section.whole and load_knows("--gro")) + section.steered * count
-        return sum(estimate(section, size, seconds) for size in self.sizes(section)) * count * self.options.rounds / 60
+        return sum(estimate(section, size, seconds) for size in self.sizes(section)) * count * self.rounds(section) / 60
 
     def variants(self, section, server):
         """The section as it is, with the load's core delivering, and with a load that takes runs of GSO whole."""
@@ -99,7 +106,7 @@ class Bench:
         """Every size, round by round, server by server."""
         runs = []
         for size in self.sizes(section):
-            for turn in range(self.options.rounds):
+            for turn in range(self.rounds(section)):
                 for server in self.servers(section):
                     for loaded, more in self.variants(section, server):
                         runs.append(self.once(loaded, server, size, turn, **more))
@@ -131,7 +138,7 @@ class Bench:
         begun = store.circumstances()
         work = {"core": core.measure, "floor": floor.measure, "ceiling": self.ceiling, "table": self.table}[section.kind]
         runs = work(section)
-        return {**begun, "rounds": self.options.rounds, "seconds": self.seconds(section), "runs": runs}
+        return {**begun, "rounds": self.rounds(section), "seconds": self.seconds(section), "runs": runs}
 
 
 def write(out, everything, results):
@@ -151,7 +158,9 @@ def main():
     chosen = options()
     if not LOAD.exists() or not (ROOT / "target/release/ramai").exists():
         sys.exit("not built: cargo build --locked --release -p ramai -p ramai-load (make bench-rivals does it)")
-    everything = sections()
+    large = hundreds.sections()
+    everything = sections() | large
+    chosen.only = chosen.only and chosen.only.replace("hundreds", ",".join(large))
     names = chosen.only.split(",") if chosen.only else list(everything)
     if unknown := set(names) - set(everything):
         sys.exit(f"no such section: {', '.join(sorted(unknown))}; there are: {', '.join(everything)}")

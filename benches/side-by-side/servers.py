@@ -33,7 +33,7 @@ class Ramai:
         self.cores = CORES[:workers]
         self.command = [
             "target/release/ramai", "--dev", "--workers", str(workers), "--bind", ADDRESS, "--node-ip", ADDRESS,
-            "--udp-bind", ADDRESS, "--max-participants", "0", "--join-rate", "0", "--log", "warn",
+            "--udp-bind", ADDRESS, "--max-participants", "0", "--join-rate", "0", "--audible", "0", "--log", "warn",
         ]
         if workers > 1:
             # A room spreads from here on; the default waits for more streams than this load has.
@@ -41,6 +41,16 @@ class Ramai:
 
     def start(self, folder, log):
         return subprocess.Popen(pinned(self.cores, [ROOT / self.command[0], *self.command[1:]]), stdout=log, stderr=log, cwd=folder)
+
+
+class Whole(Ramai):
+    """The server as it comes, on all cores, which it shares with the load."""
+
+    def __init__(self, options=()):
+        self.key, self.name, self.cores = "ramai-all", "Ramai, sharing all cores with the load", CORES
+        self.command = [
+            "target/release/ramai", "--dev", "--bind", ADDRESS, "--node-ip", ADDRESS, "--udp-bind", ADDRESS, "--log", "warn", *options,
+        ]
 
 
 class Janus:

@@ -6,7 +6,7 @@ import statistics
 import ceiling
 import judge
 from measure import value
-from servers import Janus, Ramai
+from servers import Janus, Ramai, Whole
 
 # Key: heading, path in a run, scale, decimals.
 COLUMNS = {
@@ -26,6 +26,12 @@ COLUMNS = {
     "rss_each": ("KiB / participant", ("server", "rss_per_participant"), 1 / 1024, 0),
     "threads": ("threads", ("server", "threads"), 1, 0),
     "busiest": ("busiest media thread, cores", "busiest", 1, 3),
+    "peak": ("most MiB", ("server", "peak"), 1 / 2**20, 1),
+    "join_max": ("join max ms", ("join_ms", "max"), 1, 0),
+    "turned_away": ("times sent away", ("joins", "turned_away"), 1, 0),
+    "beside_gap": ("call beside: longest gap ms", ("beside", "longest_gap_ms"), 1, 0),
+    "beside_loss": ("call beside: loss %", ("beside", "loss_share"), 100, 3),
+    "growth": ("growth %, third minute to last", "growth", 100, 1),
     "tool": ("load's CPU, cores", ("tool", "cpu_share"), 1, 2),
 }
 
@@ -39,6 +45,9 @@ def number(run, path):
     """One value of a run, or None."""
     if path == "busiest":
         return max(run.get("threads", {}).values(), default=None)
+    if path == "growth":
+        minutes = run.get("rss_minutes") or []
+        return minutes[-1] / minutes[2] - 1 if len(minutes) > 3 else None
     if path in ("p50", "p99"):
         found = value(run, ("video", path))
         return value(run, ("audio", path)) if found is None else found
@@ -62,6 +71,8 @@ def name(key, section_results=None):
         return name(key.removesuffix(WHOLE), section_results) + ", load takes whole GSO runs"
     if key.endswith(STEERED):
         return name(key.removesuffix(STEERED), section_results) + ", delivery on the load's core"
+    if key == "ramai-all":
+        return Whole().name
     if key.startswith("ramai"):
         return Ramai(int(key.partition("-")[2] or 1)).name
     cores = re.search(r", (\d+) cores", (section_results or {}).get("machine", ""))

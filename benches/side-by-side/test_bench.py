@@ -8,6 +8,7 @@ from pathlib import Path
 
 import ceiling
 import core
+import hundreds
 import judge
 import plot
 import report
@@ -147,6 +148,49 @@ class Page(unittest.TestCase):
     def test_axes_have_round_numbers(self):
         self.assertEqual(plot.steps(9.3), [0, 2, 4, 6, 8, 10])
         self.assertEqual(plot.decades(0.3, 2000), [0.1, 1, 10, 100, 1000, 10000])
+
+
+class Hundreds(unittest.TestCase):
+    def row(self, name, found):
+        return dict(zip(hundreds.sections(), hundreds.rows({name: results(found)})))[name]
+
+    def storm(self, **more):
+        joins = {"asked": 2000, "joined": 2000, "failed": 0, "broken": 0, "turned_away": 900}
+        good = {
+            "joins": joins, "join_ms": {"p95": 30e3, "max": 49e3}, "beside": {"longest_gap_ms": 120.0},
+            "server": {"cpu_share": 0.1, "rss_end": 1, "peak": 200 << 20},
+        }
+        return run(2000, "ramai-all", **(good | more))
+
+    def test_a_meeting_that_holds_is_met_and_each_fault_is_named(self):
+        good = run(300, "ramai-all", audio={"p99": 3.0})
+        self.assertEqual(self.row("crowd", good)[3], "met")
+        for more, words in (
+            ({"packets": {"loss_share": 0.002, "per_second": 1.0}}, "loss 0.20%"),
+            ({"video": {"p99": 30.0}}, "p99 30.0 ms"),
+            ({"streams": {"negotiated": 9, "silent": 2}}, "2 of 9 tracks never flowed"),
+            ({"joins": good["joins"] | {"joined": 299, "failed": 1}}, "299 of 300 joined"),
+            ({"joins": good["joins"] | {"broken": 4}}, "4 connections broke"),
+        ):
+            self.assertIn(words, self.row("crowd", good | more)[3])
+        self.assertEqual(self.row("slots", good)[3], "not measured")
+
+    def test_a_storm_over_the_limit_must_have_been_one(self):
+        self.assertEqual(self.row("storm-over", self.storm())[3], "met")
+        joins = self.storm()["joins"]
+        for more, words in (
+            ({"joins": joins | {"turned_away": 0}}, "nobody was sent away"),
+            ({"join_ms": {"p95": 1, "max": 61e3}}, "after 61.0 s"),
+            ({"server": {"peak": 900 << 20}}, "900 MiB"),
+            ({"beside": {"longest_gap_ms": 301.0}}, "stood for 301 ms"),
+            ({"beside": {"error": "TimeoutExpired"}}, "not measured"),
+        ):
+            self.assertIn(words, self.row("storm-over", self.storm(**more))[3])
+
+    def test_churn_is_judged_from_the_third_minute_on(self):
+        minutes = [20 << 20, 30 << 20, 100 << 20, 102 << 20]
+        self.assertEqual(self.row("churn", run(200, "ramai-all", rss_minutes=minutes))[3], "met")
+        self.assertIn("+10.0%", self.row("churn", run(200, "ramai-all", rss_minutes=[*minutes, 110 << 20]))[3])
 
 
 class Floor(unittest.TestCase):

@@ -68,6 +68,25 @@ pub enum Command {
         /// From now on, or no longer.
         on: bool,
     },
+    /// A room hears through speaker slots from now on: its microphones are put into these tracks, the loudest of them. All workers
+    /// are told; [`Command::CloseSlots`] ends it. Other workers take the slots in by [`Command::Mirror`], like any track.
+    OpenSlots {
+        /// Which room.
+        room: RoomId,
+        /// The worker that fills them.
+        home: WorkerId,
+        /// Nobody's transport: their publisher.
+        publisher: TransportId,
+        /// The slots; as many are heard at once.
+        tracks: Arc<[TrackId]>,
+        /// What they are like.
+        params: Box<PublishParams>,
+    },
+    /// The room has no slots any more; their tracks end.
+    CloseSlots {
+        /// Which room.
+        room: RoomId,
+    },
     /// Stop taking a track in; its subscriptions here end too.
     Unpublish {
         /// Which.
@@ -79,6 +98,13 @@ pub enum Command {
         track: TrackId,
         /// On or off.
         muted: bool,
+    },
+    /// A microphone isn't for everybody: it is never put into a speaker slot, and its subscribers always hear it.
+    KeepFromSlots {
+        /// Which.
+        track: TrackId,
+        /// From now on, or no longer.
+        kept: bool,
     },
     /// Send a track to a transport.
     Subscribe {
@@ -155,7 +181,8 @@ pub enum Event {
         /// Which.
         track: TrackId,
     },
-    /// Who speaks in a room changed, among those who publish on this worker. The list is whole, the one who has the floor first and
+    /// Who speaks in a room changed, among those who publish on this worker; among all, where the room has speaker slots and this is
+    /// their home. The list is whole, the one who has the floor first and
     /// then loudest first; it is empty when all are silent.
     Speakers {
         /// Which room.
@@ -164,6 +191,13 @@ pub enum Event {
         speakers: Vec<Speaker>,
         /// Who has the floor, if it is one of these publishers: also while it pauses, until another takes it.
         dominant: Option<TrackId>,
+    },
+    /// Who is in which speaker slot changed; told by the slots' home, at most once a second.
+    Slots {
+        /// Which room.
+        room: RoomId,
+        /// The microphone that is in each slot. A track may have ended meanwhile.
+        speakers: Vec<Option<TrackId>>,
     },
     /// There is no room for a video on the way to a subscriber, so nothing of it is sent; or there is again.
     StreamState {

@@ -5,8 +5,9 @@
 //! its wishes for key frames back. Signaling makes both ends ([`Command::Relay`](crate::api::Command::Relay),
 //! [`Command::Mirror`](crate::api::Command::Mirror)); an envelope about a track that isn't there is counted and dropped.
 
-use crate::id::{TrackId, WorkerId};
+use crate::id::{RoomId, TrackId, TransportId, WorkerId};
 use crate::rtp::Media;
+use smallvec::SmallVec;
 
 /// One thing said about one track.
 #[derive(Clone, PartialEq, Debug)]
@@ -25,6 +26,34 @@ pub enum Envelope {
         /// Of its simulcast layers, lowest first.
         layer: u8,
     },
+    /// To the home of a room's speaker slots: packets of a microphone that is among the loudest here. The last of them tells how loud
+    /// it is; those before it are what was softer, when it begins to speak.
+    Voice {
+        /// Which room.
+        room: RoomId,
+        /// The microphone.
+        track: TrackId,
+        /// Whose.
+        speaker: TransportId,
+        /// The packets, made ready.
+        media: SmallVec<[Media; 1]>,
+    },
+    /// Home to mirror: a speaker slot's next packet.
+    Slot {
+        /// Which slot.
+        track: TrackId,
+        /// Who speaks in it: whoever publishes there must not hear it.
+        speaker: TransportId,
+        /// The packet, as one of the slot's.
+        media: Media,
+    },
+    /// From the home of a room's speaker slots: these speak from now on, and their cameras matter more than others'.
+    Speaking {
+        /// Which room.
+        room: RoomId,
+        /// Who.
+        transports: Vec<TransportId>,
+    },
 }
 
 /// All that one worker has to say to another after one turn, in order.
@@ -41,7 +70,10 @@ impl Letter {
     /// and worth waiting with.
     pub fn drop_media(&mut self) -> usize {
         let before = self.envelopes.len();
-        self.envelopes.retain(|envelope| !matches!(envelope, Envelope::Media { .. }));
+        let media = |envelope: &Envelope| {
+            matches!(envelope, Envelope::Media { .. } | Envelope::Voice { .. } | Envelope::Slot { .. })
+        };
+        self.envelopes.retain(|envelope| !media(envelope));
         before - self.envelopes.len()
     }
 }

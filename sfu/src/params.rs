@@ -1,6 +1,6 @@
 //! What signaling negotiated, as plain values: the media plane sees no SDP and no protobuf.
 
-use crate::id::{Mid, Pt, Rid, Ssrc};
+use crate::id::{Mid, Pt, Rid, Ssrc, TransportId};
 
 /// Audio or video.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -267,6 +267,8 @@ pub struct SubscribeParams {
     pub rtx_ssrc: Option<Ssrc>,
     /// The codecs the subscriber takes, with its numbering.
     pub payloads: Vec<PayloadParams>,
+    /// The transport over which the subscriber publishes: its own voice is left out of a speaker slot.
+    pub own: Option<TransportId>,
 }
 
 /// What a subscriber wants to be shown of a track.

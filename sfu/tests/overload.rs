@@ -111,7 +111,8 @@ impl Call {
         self.plane.command(Command::Publish { transport, track, params: Box::new(params) });
         for receiver in (0..self.plane.members.len()).filter(|receiver| *receiver != member) {
             let out = ssrc(member, what, 0);
-            let params = SubscribeParams { mid: mid(), ssrc: Ssrc(out), rtx_ssrc: None, payloads: payloads.clone() };
+            let params =
+                SubscribeParams { mid: mid(), ssrc: Ssrc(out), rtx_ssrc: None, payloads: payloads.clone(), own: None };
             self.plane.command(Command::Subscribe {
                 transport: self.plane.members[receiver].transport,
                 track,

@@ -43,6 +43,9 @@ pub enum Refusal {
     /// The grants lack what was asked for; in words.
     #[error("the access token does not allow to {0}")]
     NotGranted(&'static str),
+    /// A host allows less than the token does; in words.
+    #[error("a host does not allow you to {0}")]
+    NotAllowed(&'static str),
     /// The session that the request names is another participant's.
     #[error("the session is another participant's")]
     NotYours,
@@ -109,6 +112,7 @@ impl Refusal {
             | Refusal::WaitingRoom
             | Refusal::Removed
             | Refusal::NotGranted(_)
+            | Refusal::NotAllowed(_)
             | Refusal::NotYours => StatusCode::FORBIDDEN,
             Refusal::NoSession | Refusal::NothingToWatch(_) => StatusCode::NOT_FOUND,
             Refusal::NotSdp => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -136,6 +140,7 @@ impl Refusal {
             Refusal::NoJoinGrant => "no_join_grant",
             Refusal::WrongRoom => "wrong_room",
             Refusal::NotGranted(_) => "not_granted",
+            Refusal::NotAllowed(_) => "not_allowed",
             Refusal::NotYours => "not_yours",
             Refusal::NoSession => "no_session",
             Refusal::NothingToWatch(_) => "nothing_to_watch",

@@ -50,6 +50,10 @@ pub struct Settings {
     pub worker_streams: usize,
     /// Participants that one room takes; 0 is without limit.
     pub max_participants: usize,
+    /// Microphones of a room that are heard at once, as the media workers were told; 0 is all.
+    pub audible: usize,
+    /// Participants from which on a room hears through speaker slots, as many as are heard at once; 0 is never.
+    pub speaker_slots_from: usize,
     /// Participants of all rooms together; 0 is without limit.
     pub max_total_participants: usize,
     /// Rooms at a time; 0 is without limit.
@@ -84,6 +88,8 @@ impl Settings {
             demo_tokens: false,
             worker_streams: 500,
             max_participants: 0,
+            audible: 5,
+            speaker_slots_from: 50,
             max_total_participants: 0,
             max_rooms: 0,
             max_tracks: session::upstream::MAX_PENDING,

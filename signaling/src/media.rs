@@ -36,7 +36,7 @@ pub(crate) struct Media {
 
 impl Media {
     pub(crate) fn new(workers: Vec<Door>) -> Self {
-        Self { places: Places::default(), doors: Doors::new(workers) }
+        Self { places: Places::new(workers.len()), doors: Doors::new(workers) }
     }
 
     /// Brings up a wire ([`Command::AttachTransport`]) on a worker.

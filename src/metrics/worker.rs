@@ -69,6 +69,7 @@ table! { r;
     Counter "audio_gated_packets_total" "Audio packets of microphones that were not among the loudest of their room, and went no further." {
         "" => r.worker.counters().gated
     }
+    Counter "slot_switches_total" "Times that another speaker was put into a speaker slot." { "" => r.worker.counters().slot_switches }
     Counter "first_pictures_kept_total" "Viewers whose first picture came from packets that were kept, without a key frame from the publisher." {
         "" => r.worker.counters().openings
     }

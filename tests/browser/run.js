@@ -3,6 +3,8 @@
 //   npm test                     all stories
 //   npm test -- 01 simulcast     those whose file name contains one of the words
 //   npm run screenshot -- x.png  a picture of a real call instead (x-phone.png beside it)
+//   npm run screenshot -- hundreds [folder]  pictures of rooms of 5 to 300 (see hundreds.js)
+//   npm run responsive -- 300    whether the page stays responsive in a room of so many (see responsive.js)
 //   npm run pacing -- firefox    how a browser spaces its packets instead (see pacing.js)
 //
 // Firefox never sends media to loopback, so the server gets a network namespace of its own at one end of a veth
@@ -80,6 +82,8 @@ async function inside(args) {
 
 /** @param {string[]} args */
 async function tell(args) {
+  if (args[0] === '--screenshot' && args[1] === 'hundreds') return run(process.execPath, ['hundreds.js', ...args.slice(2)], {});
+  if (args[0] === '--responsive') return run(process.execPath, ['responsive.js', ...args.slice(1)], {});
   if (args[0] === '--screenshot') return run(process.execPath, ['screenshot.js', ...args.slice(1)], {});
   if (args[0] === '--pacing') return run(process.execPath, ['pacing.js', ...args.slice(1)], {});
   const files = stories(args);
@@ -100,7 +104,10 @@ if (process.env.RAMAI_STORIES_INSIDE) {
   const found = isolation();
   const env = { RAMAI_BIN: server, RAMAI_STORIES_INSIDE: '1' };
   // Paths are the caller's.
-  if (args[0] === '--screenshot') args[1] = resolve(process.env.INIT_CWD ?? process.cwd(), args[1] ?? 'call.png');
+  if (args[0] === '--screenshot') {
+    const place = args[1] === 'hundreds' ? 2 : 1;
+    args[place] = resolve(process.env.INIT_CWD ?? process.cwd(), args[place] ?? (place === 2 ? 'hundreds' : 'call.png'));
+  }
   const self = join(HERE, basename(fileURLToPath(import.meta.url)));
   if ('flags' in found) {
     process.exitCode = await run('unshare', [...found.flags, process.execPath, self, ...args], env);

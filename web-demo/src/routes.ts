@@ -18,8 +18,10 @@ export function pathOfRoom(room: string): string {
   return `/r/${encodeURIComponent(room)}`;
 }
 
-export function linkOfRoom(room: string): string {
-  return window.location.origin + pathOfRoom(room);
+/** @param invite decides the role of who comes by the link */
+export function linkOfRoom(room: string, invite?: string): string {
+  const query = invite === undefined ? '' : `?${new URLSearchParams({ invite }).toString()}`;
+  return window.location.origin + pathOfRoom(room) + query;
 }
 
 /** A room name out of what was typed: the name itself, loosely written, or a pasted link to the room. */

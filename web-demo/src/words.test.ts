@@ -38,6 +38,12 @@ describe('a failed join', () => {
     expect(problemOfJoin(new TokenError(409, 'This room is full.'))).toMatchObject(full);
   });
 
+  it('into a locked room says so and stops', () => {
+    const locked = { kind: 'room-locked', remedy: 'stop' };
+    expect(problemOfJoin(ConnectionError.notAllowed('the room is locked', 403))).toMatchObject(locked);
+    expect(problemOfJoin(new TokenError(403, 'the room is locked'))).toMatchObject(locked);
+  });
+
   it('with a refused token asks for a new one', () => {
     expect(problemOfJoin(ConnectionError.notAllowed('token is expired', 401))).toMatchObject({
       kind: 'token',

@@ -2,7 +2,7 @@
 import { ConnectionError, ConnectionErrorReason, DisconnectReason, MediaDeviceFailure } from 'livekit-client';
 
 export type NoticeKind =
-  'reconnecting' | 'camera' | 'mic' | 'room-full' | 'token' | 'server' | 'removed' | 'other';
+  'reconnecting' | 'camera' | 'mic' | 'room-full' | 'room-locked' | 'token' | 'server' | 'removed' | 'other';
 
 /**
  * What follows a problem: `retry` after a pause, `new-token` (retry too, but a token that is refused again and
@@ -65,6 +65,15 @@ const other = (title: string, text: string, remedy: Remedy = 'stop'): Problem =>
   text,
   remedy,
 });
+
+const ROOM_LOCKED: Problem = {
+  kind: 'room-locked',
+  title: 'This room is locked',
+  text: 'Whoever runs the call lets nobody else in for now. Ask them to open it, then try again.',
+  remedy: 'stop',
+};
+
+const speaksOfLockedRoom = (text: string) => /\blocked\b/i.test(text);
 
 const speaksOfFullRoom = (text: string) =>
   /\bfull\b|max(imum)?[ _-]?participants|too many participants/i.test(text);
@@ -136,6 +145,7 @@ function problemOfConnectionError(error: ConnectionError): Problem {
   switch (error.reason) {
     case ConnectionErrorReason.NotAllowed:
       if (speaksOfFullRoom(error.message)) return ROOM_FULL;
+      if (speaksOfLockedRoom(error.message)) return ROOM_LOCKED;
       if (error.status === 404) {
         return other(
           'This room does not exist',
@@ -188,6 +198,7 @@ function sentence(words: string): string {
 
 function problemOfTokenError(error: TokenError): Problem {
   if (speaksOfFullRoom(error.message)) return ROOM_FULL;
+  if (speaksOfLockedRoom(error.message)) return ROOM_LOCKED;
   if (error.status === 0) return SERVER_GONE;
   if (error.status === 404) {
     return {
@@ -233,6 +244,29 @@ export function problemOfJoin(error: unknown): Problem {
 }
 
 const DEVICE_NAME: Record<Exclude<Device, 'screen'>, string> = { camera: 'camera', mic: 'microphone' };
+
+/** What a host switched off of ours, while we sent it. */
+export function muteByHost(device: Device): Problem {
+  switch (device) {
+    case 'mic':
+      return {
+        kind: 'mic',
+        title: 'A host muted you',
+        text: 'You can unmute yourself when you want to speak.',
+        remedy: 'stop',
+      };
+    case 'camera':
+      return {
+        kind: 'camera',
+        title: 'A host stopped your camera',
+        text: 'You can switch it on again.',
+        remedy: 'stop',
+      };
+    case 'screen':
+    default:
+      return other('A host stopped your screen', 'Stop sharing and share again when it is your turn.');
+  }
+}
 
 /** The problem behind a camera, microphone or screen that could not be opened; `undefined` when the person just cancelled. */
 export function problemOfDevice(device: Device, error: unknown): Problem | undefined {

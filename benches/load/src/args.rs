@@ -61,6 +61,16 @@ pub struct Args {
     /// Cameras are sent in three spatial layers of one stream, not in simulcast; with VP9 and AV1.
     #[arg(long, value_enum, conflicts_with = "layers")]
     pub svc: Option<Mode>,
+    /// Cameras show the VP8 films of this folder (`<actor>-<height>.ivf`, heights as a camera's layers) instead of invented pictures, so
+    /// that a browser can watch; what is received isn't checked.
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["codec", "svc", "layers"])]
+    pub film: Option<PathBuf>,
+    /// Names of participants, one a line, given in turn.
+    #[arg(long, value_name = "FILE")]
+    pub names: Option<PathBuf>,
+    /// Share of publishers that have a camera; the others send sound only.
+    #[arg(long, default_value_t = 1.0)]
+    pub cameras: f64,
     /// Publishers go on with layers that nobody watches, whatever the server says.
     #[arg(long)]
     pub no_dynacast: bool,
@@ -85,6 +95,12 @@ pub struct Args {
     /// Not measured at the start of the stay: key frames, first requests.
     #[arg(long, value_parser = duration, default_value = "2s")]
     pub settle: Duration,
+    /// Who is answered 503 comes back when the server says, for so long; joins are timed from the first attempt.
+    #[arg(long, value_parser = duration)]
+    pub retry: Option<Duration>,
+    /// Hear the room through its speaker slots, instead of subscribing to each microphone.
+    #[arg(long)]
+    pub slots: bool,
     /// The room's name; with Janus its number.
     #[arg(long)]
     pub room: Option<String>,
@@ -120,7 +136,8 @@ pub struct Args {
     pub expect: Expect,
 }
 
-/// What must hold, or the run ends with exit code 1. That every join succeeds and every track flows is expected always.
+/// What must hold, or the run ends with exit code 1. That every join succeeds and every track flows is expected always,
+/// but for microphones with --allow-unheard.
 #[derive(Clone, Copy, Debug, Default, clap::Args, serde::Serialize)]
 pub struct Expect {
     /// Share of packets lost for good, for example 0.001; also of those a server lost before it numbered them.
@@ -147,6 +164,12 @@ pub struct Expect {
     /// Growth of the server's resident memory while all stay, in MiB.
     #[arg(long, value_name = "MIB")]
     pub expect_growth_below: Option<f64>,
+    /// The longest that a picture may stand still, in milliseconds.
+    #[arg(long, value_name = "MS")]
+    pub expect_gap_below: Option<f64>,
+    /// Microphones that are never heard are no fault: the server forwards only the loudest.
+    #[arg(long)]
+    pub allow_unheard: bool,
     /// Share of joins that may fail.
     #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
     pub allow_failed_joins: f64,

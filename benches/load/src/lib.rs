@@ -26,6 +26,14 @@ pub enum Error {
     /// The server answered with a refusal.
     #[error("refused with {0}: {1}")]
     Refused(u16, String),
+    /// The server has no place now, and says when to come back.
+    #[error("refused with 503: {words}")]
+    Busy {
+        /// Its `Retry-After`.
+        after: std::time::Duration,
+        /// Its words.
+        words: String,
+    },
     /// The connection for signaling failed.
     #[error("signaling: {0}")]
     Signaling(String),

@@ -26,9 +26,18 @@ const FAREWELL: Duration = Duration::from_secs(5);
 
 /// What a participant's task tells.
 enum News {
-    Joined { first: bool, took: u64 },
-    Failed { first: bool, was_in: bool, why: String },
+    Joined {
+        first: bool,
+        took: u64,
+    },
+    Failed {
+        first: bool,
+        was_in: bool,
+        why: String,
+    },
     Left,
+    /// Was told to come back later, and will.
+    TurnedAway,
 }
 
 /// Runs a plan.
@@ -114,7 +123,7 @@ impl<'a> Conductor<'a> {
             self.awaited += usize::from(first);
             leavers.push(self.seat(planned, first, dialect.clone()));
         }
-        self.wait_until(self.begun + plan.joined_by + LAST_JOIN, true).await?;
+        self.wait_until(self.begun + plan.joined_by + LAST_JOIN + self.args.retry.unwrap_or_default(), true).await?;
         self.wait_until(Instant::now() + self.args.settle, false).await?;
         self.engine.restart()?;
         let (begin, _) = self.moment(false).await?;
@@ -156,6 +165,7 @@ impl<'a> Conductor<'a> {
     fn seat(&self, planned: Planned, first: bool, dialect: std::sync::Arc<dyn Dialect>) -> oneshot::Sender<()> {
         let (leave, left) = oneshot::channel();
         let (tell, begun) = (self.tell.clone(), self.begun);
+        let retry = self.args.retry.unwrap_or_default();
         tokio::spawn(async move {
             let Planned { seat, at, until } = planned;
             let mut left = left;
@@ -163,17 +173,27 @@ impl<'a> Conductor<'a> {
                 () = sleep_until((begun + at).into()) => {}
                 _ = &mut left => return,
             }
-            let (go, gone) = oneshot::channel();
-            let (joined, is_in) = oneshot::channel();
             let set_out = Clock::now();
-            let mut life = dialect.attend(seat, Life { joined, leave: gone, begun: set_out });
-            let mut is_in = Some(is_in);
-            let mut go = Some(go);
+            let attend = || {
+                let (go, gone) = oneshot::channel();
+                let (joined, is_in) = oneshot::channel();
+                (dialect.attend(seat.clone(), Life { joined, leave: gone, begun: set_out }), Some(is_in), Some(go))
+            };
+            let (mut life, mut is_in, mut go) = attend();
             let end = until.map_or_else(|| begun + Duration::from_secs(365 * 86_400), |until| begun + until);
             let (mut was_in, mut asked) = (false, false);
             let result = loop {
                 tokio::select! {
-                    result = &mut life => break result,
+                    result = &mut life => match result {
+                        Err(Error::Busy { after, .. }) if begun.elapsed() + after < at + retry && !asked => {
+                            let _ = tell.send(News::TurnedAway);
+                            tokio::select! {
+                                () = tokio::time::sleep(after) => (life, is_in, go) = attend(),
+                                _ = &mut left => break Err(Error::Late("coming back")),
+                            }
+                        }
+                        result => break result,
+                    },
                     joined = async { match &mut is_in { Some(is_in) => is_in.await.is_ok(), None => std::future::pending().await } } => {
                         is_in = None;
                         if joined {
@@ -218,6 +238,7 @@ impl<'a> Conductor<'a> {
                 }
             }
             News::Left => self.present -= 1,
+            News::TurnedAway => self.joins.turned_away += 1,
         }
     }
 

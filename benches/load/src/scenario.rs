@@ -5,6 +5,7 @@ use crate::args::Args;
 use crate::dialect::{Protocol, Publish, Seat, View};
 use crate::media::descriptor::Codec;
 use crate::media::encoder::CAMERA;
+use crate::media::film;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::time::Duration;
@@ -69,7 +70,7 @@ struct Numbers {
 impl Scenario {
     fn numbers(self, participants: Option<usize>) -> Numbers {
         const ALL: usize = usize::MAX;
-        let all = View { audible: ALL, visible: ALL, quality: 2 };
+        let all = View { audible: ALL, visible: ALL, quality: 2, slots: false };
         let base = Numbers {
             publishers: 1,
             receivers: participants.unwrap_or(100),
@@ -92,7 +93,7 @@ impl Scenario {
             }
             Scenario::Storm => Numbers { join_rate: base.receivers as f64 / 2.0, ..base },
             Scenario::Churn => Numbers { duration: 60, stay: Some(10.0), ..meeting },
-            Scenario::Idle => Numbers { publishers: 0, view: View { audible: 0, visible: 0, quality: 2 }, ..base },
+            Scenario::Idle => Numbers { publishers: 0, view: View { audible: 0, visible: 0, ..all }, ..base },
             Scenario::Soak => Numbers { duration: 3_600, stay: Some(120.0), ..meeting },
         }
     }
@@ -107,6 +108,7 @@ impl Scenario {
         n.view.visible = args.visible.unwrap_or(n.view.visible);
         n.view.audible = args.audible.unwrap_or(n.view.audible);
         n.view.quality = args.quality.unwrap_or(n.view.quality);
+        n.view.slots = args.slots;
         // Nobody can see or hear more; dialects that have to ask for a number ask for this.
         n.view.visible = n.view.visible.min(n.publishers);
         n.view.audible = n.view.audible.min(n.publishers);
@@ -121,9 +123,16 @@ impl Scenario {
         n.talk = args.talk.unwrap_or(n.talk);
         n.join_rate = args.join_rate.unwrap_or(n.join_rate);
         let duration = args.duration.unwrap_or(Duration::from_secs(n.duration));
-        if !(0.0..=1.0).contains(&n.talk) || !(0.0..=1.0).contains(&args.check_share) {
-            return Err(Error::Usage("--talk and --check-share are shares from 0 to 1".into()));
+        if ![n.talk, args.check_share, args.cameras].iter().all(|share| (0.0..=1.0).contains(share)) {
+            return Err(Error::Usage("--talk, --check-share and --cameras are shares from 0 to 1".into()));
         }
+        let films = args.film.as_deref().map(film::load).transpose()?.unwrap_or_default();
+        let names = args.names.as_deref().map(std::fs::read_to_string).transpose()?.unwrap_or_default();
+        let names: Vec<&str> = names.lines().map(str::trim).filter(|name| !name.is_empty()).collect();
+        let name_of = |place: usize, identity: &str| {
+            let name = names.get(place % names.len().max(1));
+            name.map_or_else(|| identity.to_owned(), |name| (*name).to_owned())
+        };
         if !n.join_rate.is_finite() || n.join_rate <= 0.0 {
             return Err(Error::Usage("--join-rate must be more than 0".into()));
         }
@@ -139,17 +148,30 @@ impl Scenario {
             _ => format!("load-{:08x}", rand::random::<u32>()),
         });
         // Without receivers of their own, publishers receive.
-        let publishers_view = if n.receivers == 0 { n.view } else { View { audible: 0, visible: 0, ..n.view } };
+        let publishers_view =
+            if n.receivers == 0 { n.view } else { View { audible: 0, visible: 0, slots: false, ..n.view } };
         let layers = n.layers;
         let mut number = 0;
         let mut publisher = |rng: &mut ChaCha8Rng| {
             number += 1;
+            let place = number as usize - 1;
+            let film = films.get(place % films.len().max(1)).cloned().unwrap_or_default();
             // A single encoding is the largest.
-            let layers = CAMERA.iter().skip(if layers == 1 { 2 } else { 0 }).take(layers.into()).copied().collect();
-            let publish = Publish { number, talk: Some(n.talk), layers, codec: args.codec, pacing: args.pacing, mode };
+            let invented = CAMERA.iter().skip(if layers == 1 { 2 } else { 0 }).take(layers.into()).copied();
+            let filmed = film.iter().map(|reel| reel.shape);
+            let dark = args.cameras < 1.0 && rng.random::<f64>() >= args.cameras;
+            let layers = match (dark, film.is_empty()) {
+                (true, _) => Vec::new(),
+                (false, true) => invented.collect(),
+                (false, false) => filmed.collect(),
+            };
+            let (codec, pacing) = (args.codec, args.pacing);
+            let publish = Publish { number, talk: Some(n.talk), layers, codec, pacing, mode, film };
+            let identity = format!("publisher-{number}");
             Seat {
                 room: room.clone(),
-                identity: format!("publisher-{number}"),
+                name: name_of(place, &identity),
+                identity,
                 publish: Some(publish),
                 view: publishers_view,
                 checked: false,
@@ -165,9 +187,11 @@ impl Scenario {
         let first = interval * n.publishers as u32
             + if n.publishers > 0 && n.receivers > 0 { Duration::from_secs(1) } else { Duration::ZERO };
         for place in 0..n.receivers {
+            let identity = format!("receiver-{place}");
             let seat = Seat {
                 room: room.clone(),
-                identity: format!("receiver-{place}"),
+                name: name_of(n.publishers + place, &identity),
+                identity,
                 publish: None,
                 view: n.view,
                 checked: false,
@@ -180,7 +204,8 @@ impl Scenario {
             let end = joined_by + duration;
             churn(&mut seats, stay, end, &mut rng, &mut publisher);
         }
-        check_some(&mut seats, args.check_share);
+        // Films have no stamps to check.
+        check_some(&mut seats, if films.is_empty() { args.check_share } else { 0.0 });
         Ok(Plan { seats, joined_by, duration })
     }
 }

@@ -19,13 +19,13 @@ impl Signer {
     ///
     /// # Errors
     /// If it can't be signed.
-    pub fn mint(&self, room: &str, identity: &str) -> Result<String, Error> {
+    pub fn mint(&self, room: &str, identity: &str, name: &str) -> Result<String, Error> {
         let day = Duration::from_secs(86_400);
         let expires = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default() + day;
         let claims = json!({
             "iss": self.key,
             "sub": identity,
-            "name": identity,
+            "name": name,
             "exp": expires.as_secs(),
             "video": { "roomJoin": true, "room": room, "canPublish": true, "canSubscribe": true },
         });

@@ -97,6 +97,15 @@ impl Speakers {
 
     /// A packet of an audio track came with this level. The seat in which it is let through, if it is: seat 0 where all are.
     pub fn observe(&mut self, now: Instant, track: TrackId, owner: TransportId, level: AudioLevel) -> Option<usize> {
+        let sound = self.note(now, track, owner, level);
+        match &mut self.seats {
+            Some(seats) => seats.offer(now, track, sound),
+            None => Some(0),
+        }
+    }
+
+    /// The same of a track that needs no seat.
+    pub(crate) fn note(&mut self, now: Instant, track: TrackId, owner: TransportId, level: AudioLevel) -> Sound {
         let voice = self.voices.entry(track).or_insert_with(|| Voice {
             owner,
             loudness: Loudness::silent(now),
@@ -106,8 +115,7 @@ impl Speakers {
         voice.loudness.observe(now, level);
         let active = voice.activity.observe(now, level.level);
         self.next.get_or_insert(now + DECISION);
-        let Some(seats) = &mut self.seats else { return Some(0) };
-        seats.offer(now, track, Sound { amplitude: voice.loudness.amplitude(now), active })
+        Sound { amplitude: voice.loudness.amplitude(now), active }
     }
 
     /// The track is gone or muted.

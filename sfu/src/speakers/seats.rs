@@ -14,7 +14,7 @@ const FADING: Duration = Duration::from_secs(1);
 
 /// A packet's loudness, as far as seats are concerned.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Sound {
+pub(crate) struct Sound {
     /// The smoothed amplitude of its track.
     pub amplitude: f32,
     /// It stands out of the track's own noise.

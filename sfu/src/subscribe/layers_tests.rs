@@ -34,7 +34,8 @@ impl Way {
         let (mid, kind) = (Token::new("0").unwrap(), Kind::Video);
         let publish =
             PublishParams { kind, screen: false, mid, payloads: vec![payload], layers: vec![LayerParams::default()] };
-        let params = SubscribeParams { mid, ssrc: Ssrc(0xaa), rtx_ssrc: Some(Ssrc(0xbb)), payloads: vec![payload] };
+        let params =
+            SubscribeParams { mid, ssrc: Ssrc(0xaa), rtx_ssrc: Some(Ssrc(0xbb)), payloads: vec![payload], own: None };
         let (now, settings) = (crate::test_epoch(), SubscriptionSettings::default());
         let sub = Subscription::new(now, SubscriptionId(1), TransportId(1), params, settings, kind, LayerSet(0), 42);
         Self { track: Track::new(TrackId(1), &publish), sub, codec, now, seq: 65_000, got: Vec::new() }

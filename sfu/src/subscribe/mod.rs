@@ -1,4 +1,4 @@
-//! The sending half: one [`Subscription`] per track and subscriber chooses the layer, rewrites headers and answers NACKs.
+//! The sending half: one [`Subscription`] per track and subscriber chooses the layer, rewrites headers and answers NACKs. A [`Slot`] is a track made of several.
 
 pub mod allocate;
 mod gaps;
@@ -6,7 +6,9 @@ mod report;
 mod rewrite;
 mod rtx;
 mod select;
+mod slot;
 mod subscription;
 
 pub use select::Fit;
+pub use slot::Slot;
 pub use subscription::{Counters, Subscription};

@@ -224,12 +224,6 @@ impl Selector {
         self.wanted.paused || self.cap.paused || self.room.paused
     }
 
-    /// The source is another from now on.
-    pub fn restart(&mut self, live: LayerSet) {
-        self.live = live;
-        self.current = None;
-    }
-
     /// Judges a packet.
     pub fn judge(&mut self, media: &Media) -> Verdict {
         self.live = media.live;

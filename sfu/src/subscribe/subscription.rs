@@ -177,12 +177,6 @@ impl Subscription {
         self.selector.is_missed(media)
     }
 
-    /// What is sent comes from another track from now on; the outgoing stream goes on without a gap.
-    pub fn replace_source(&mut self, live: LayerSet) {
-        self.selector.restart(live);
-        self.rewriter.restart();
-    }
-
     /// Reads what [`Subscription::handle_packet`] will need, before it is needed.
     pub fn warm(&self) -> u64 {
         self.rewriter.warm() ^ self.counters.packets

@@ -25,7 +25,7 @@ fn track(kind: Kind, payload: PayloadParams, layers: usize) -> Track {
 
 fn subscribe(kind: Kind, payload: PayloadParams) -> Subscription {
     let (ssrc, rtx_ssrc) = (Ssrc(0xaa), payload.rtx.map(|_| Ssrc(0xbb)));
-    let params = SubscribeParams { mid: Token::new("7").unwrap(), ssrc, rtx_ssrc, payloads: vec![payload] };
+    let params = SubscribeParams { mid: Token::new("7").unwrap(), ssrc, rtx_ssrc, payloads: vec![payload], own: None };
     let settings = SubscriptionSettings::default();
     Subscription::new(crate::test_epoch(), SubscriptionId(1), TransportId(1), params, settings, kind, LayerSet(0), 42)
 }

@@ -36,6 +36,11 @@ impl Worker {
                 self.mirror(track, room, publisher, home, &params)
             }
             Command::Relay { track, to, on } => self.set_relay(track, to, on),
+            Command::OpenSlots { room, home, publisher, tracks, params } => {
+                self.open_slots(now, room, home, publisher, &tracks, &params)
+            }
+            Command::CloseSlots { room } => self.close_slots(room),
+            Command::KeepFromSlots { track, kept } => self.keep_from_slots(track, kept),
             Command::MuteTrack { track, muted } => self.mute(track, muted),
             Command::Subscribe { transport, track, subscription, params, settings } => {
                 self.subscribe(now, transport, track, subscription, *params, settings)
@@ -106,11 +111,8 @@ impl Worker {
         self.demux.remove(id);
         if let Some(entry) = self.rooms.get_mut(&room) {
             entry.transports -= 1;
-            if entry.transports == 0 {
-                self.rooms.remove(&room);
-                self.timers.remove(Timer::Room(room));
-            }
         }
+        self.forget_if_empty(room);
         self.mark(id);
     }
 
@@ -128,7 +130,7 @@ impl Worker {
         Some(())
     }
 
-    fn unpublish(&mut self, track: TrackId) -> Option<()> {
+    pub(super) fn unpublish(&mut self, track: TrackId) -> Option<()> {
         self.release_all(track);
         self.timers.remove(Timer::Frame(track));
         let publication = self.tracks.remove(&track)?;

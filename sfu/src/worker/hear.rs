@@ -63,13 +63,22 @@ impl Worker {
         let Some(level) = media.audio_level.filter(|_| publication.is_gated()) else {
             return Passing::from_buf([media]);
         };
-        let room_id = publication.room;
+        let (room_id, speaker) = (publication.room, publication.transport);
         let Some(room) = self.rooms.get_mut(&room_id) else { return Passing::from_buf([media]) };
-        let seat = room.speakers.observe(now, track, publication.transport, level);
+        if room.slots.is_some() && publication.link.home.is_some() {
+            // Its home has judged it for the slots.
+            return Passing::from_buf([media]);
+        }
+        if publication.kept_from_slots {
+            room.speakers.note(now, track, speaker, level);
+            return Passing::from_buf([media]);
+        }
+        let seat = room.speakers.observe(now, track, speaker, level);
         self.timers.set(Timer::Room(room_id), room.speakers.poll_timeout());
         let layer = media.layer;
         let passing = publication.gate.pass(seat.is_some(), media, |index| publication.track.cached(layer, index));
         self.counters.gated += u64::from(passing.is_empty());
+        self.speak(now, (room_id, track, speaker), seat, &passing);
         passing
     }
 }

@@ -19,6 +19,13 @@ pub(super) struct Link {
     relays: SmallVec<[WorkerId; 4]>,
 }
 
+impl Link {
+    /// Workers that hold a mirror of it.
+    pub(super) fn relays(&self) -> &[WorkerId] {
+        &self.relays
+    }
+}
+
 impl Worker {
     /// Takes in what another worker said in one turn.
     pub fn handle_envelopes(&mut self, now: Instant, envelopes: impl IntoIterator<Item = Envelope>) {
@@ -26,6 +33,13 @@ impl Worker {
             let taken = match envelope {
                 Envelope::Media { track, media } => self.handle_mirrored(now, track, media),
                 Envelope::KeyframeWanted { track, layer } => self.keyframe_wanted(track, layer),
+                Envelope::Voice { room, track, speaker, media } => {
+                    self.handle_voice(now, (room, track, speaker), &media)
+                }
+                Envelope::Slot { track, speaker, media } => self.handle_slot(now, track, speaker, media),
+                Envelope::Speaking { room, transports } => {
+                    self.rooms.get_mut(&room).map(|room| room.voices.set(now, transports))
+                }
             };
             if taken.is_none() {
                 self.counters.stale_envelopes += 1;

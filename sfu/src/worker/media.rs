@@ -91,6 +91,7 @@ impl Worker {
         } else {
             SmallVec::new()
         };
+        let speaker = publication.slot.as_ref().and_then(|slot| slot.speaker);
         let mut rest = publication.subscriptions.as_mut_slice();
         while let Some((subscription, others)) = rest.split_first_mut() {
             rest = others;
@@ -100,6 +101,9 @@ impl Worker {
                 if let Some(peer) = self.peers.get(&next.transport()) {
                     peer.warm_queue();
                 }
+            }
+            if speaker.is_some() && speaker == subscription.params().own {
+                continue;
             }
             let Some(peer) = self.peers.get_mut(&subscription.transport()) else { continue };
             if !peer.transport.is_connected() {

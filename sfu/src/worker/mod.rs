@@ -17,6 +17,7 @@ mod padding;
 mod peer;
 mod runs;
 mod shed;
+mod slots;
 
 use crate::api::{Datagram, DisconnectReason, Event};
 use crate::demux::{Class, Demux};
@@ -42,6 +43,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rustc_hash::FxHashMap;
 use shed::{Shedding, Voices};
+use slots::{Filled, Slots};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -76,6 +78,8 @@ pub struct Counters {
     pub deepened: u64,
     /// Audio packets of microphones that weren't among the loudest of their room, and went no further.
     pub gated: u64,
+    /// Times that another speaker was put into a speaker slot.
+    pub slot_switches: u64,
     /// First pictures given from what was kept, without asking the publisher.
     pub openings: u64,
     /// Packets for a subscriber that could not be sealed or had no path.
@@ -184,8 +188,11 @@ struct Publication {
     cname: String,
     /// Packets that wait for the rest of their frame.
     hold: Hold,
-    /// Whether it is loud enough.
+    /// Whether it is loud enough; not asked where it isn't for everybody.
     gate: Gate,
+    kept_from_slots: bool,
+    /// It is a speaker slot.
+    slot: Option<Box<Filled>>,
     link: Link,
 }
 
@@ -193,7 +200,20 @@ impl Publication {
     fn new(track: Track, room: RoomId, transport: TransportId, screen: bool, level: Level, link: Link) -> Self {
         let cname = format!("ramai-{transport}");
         let (subscriptions, hold, gate) = (Vec::new(), Hold::default(), Gate::default());
-        Self { track, room, transport, subscriptions, screen, level, cname, hold, gate, link }
+        Self {
+            track,
+            room,
+            transport,
+            subscriptions,
+            screen,
+            level,
+            cname,
+            hold,
+            gate,
+            kept_from_slots: false,
+            slot: None,
+            link,
+        }
     }
 }
 
@@ -202,11 +222,13 @@ struct Room {
     transports: usize,
     speakers: Speakers,
     voices: Voices,
+    /// It hears through speaker slots.
+    slots: Option<Slots>,
 }
 
 impl Room {
     fn new(audible: usize) -> Self {
-        Self { transports: 0, speakers: Speakers::new(audible), voices: Voices::default() }
+        Self { transports: 0, speakers: Speakers::new(audible), voices: Voices::default(), slots: None }
     }
 }
 
@@ -241,10 +263,11 @@ impl Worker {
         }
     }
 
-    /// Lets so many of a room be heard at once, the loudest; 0: all.
+    /// Lets so many of a room be heard at once, the loudest; 0: all. A room with slots hears as many as it has.
     pub fn set_audible(&mut self, audible: usize) {
         self.audible = audible;
-        self.rooms.values_mut().for_each(|room| room.speakers.set_audible(audible));
+        let rooms = self.rooms.values_mut().filter(|room| room.slots.is_none());
+        rooms.for_each(|room| room.speakers.set_audible(audible));
     }
 
     /// Its name.
@@ -402,14 +425,35 @@ impl Worker {
 
     fn look_at_speakers(&mut self, now: Instant, id: RoomId) {
         let Some(room) = self.rooms.get_mut(&id) else { return };
-        if let Some(Heard { mut speakers, dominant }) = room.speakers.poll(now) {
-            room.voices.set(now, speakers.iter().filter_map(|speaker| room.speakers.owner(speaker.track)).collect());
-            // Of its own publishers alone: the others' workers tell of theirs.
-            let ours = |track: &TrackId| self.tracks.get(track).is_some_and(|p| p.link.home.is_none());
-            speakers.retain(|speaker| ours(&speaker.track));
-            self.events.push_back(Event::Speakers { room: id, speakers, dominant: dominant.filter(ours) });
-        }
+        let heard = room.speakers.poll(now);
         self.timers.set(Timer::Room(id), room.speakers.poll_timeout());
+        // The home of the slots knows more, and tells.
+        if matches!(room.slots, Some(Slots::At(_))) {
+            return;
+        }
+        let whole = room.slots.is_some();
+        let mut speaking = None;
+        if let Some(Heard { mut speakers, mut dominant }) = heard {
+            let owners: Vec<_> = speakers.iter().filter_map(|speaker| room.speakers.owner(speaker.track)).collect();
+            room.voices.set(now, owners.clone());
+            speaking = Some(owners);
+            if !whole {
+                // Of its own publishers alone: the others' workers tell of theirs.
+                let ours = |track: &TrackId| self.tracks.get(track).is_some_and(|p| p.link.home.is_none());
+                speakers.retain(|speaker| ours(&speaker.track));
+                dominant = dominant.filter(ours);
+            }
+            self.events.push_back(Event::Speakers { room: id, speakers, dominant });
+        }
+        self.look_at_slots(now, id, speaking.as_deref());
+    }
+
+    /// Forgets a room that nobody is in and that has no slots.
+    fn forget_if_empty(&mut self, id: RoomId) {
+        if self.rooms.get(&id).is_some_and(|room| room.transports == 0 && room.slots.is_none()) {
+            self.rooms.remove(&id);
+            self.timers.remove(Timer::Room(id));
+        }
     }
 
     /// Notes that a peer has something to send, or a deadline that moved.

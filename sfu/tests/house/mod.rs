@@ -222,7 +222,7 @@ impl House {
         let guest = &self.guests[guest];
         let (worker, transport, subscription) = (guest.worker, guest.transport, SubscriptionId(guest.transport.0));
         let (ssrc, rtx_ssrc) = (Ssrc(guest.ssrc()), Some(Ssrc(guest.rtx_ssrc())));
-        let params = Box::new(SubscribeParams { mid: mid(), ssrc, rtx_ssrc, payloads: payloads() });
+        let params = Box::new(SubscribeParams { mid: mid(), ssrc, rtx_ssrc, payloads: payloads(), own: None });
         let settings = SubscriptionSettings::default();
         self.command(worker, Command::Subscribe { transport, track: TRACK, subscription, params, settings });
         self.settle();

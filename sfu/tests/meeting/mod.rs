@@ -1,5 +1,6 @@
 //! A meeting in a house: everybody has a microphone and hears all others, over as many workers as they sit on.
 
+#![allow(dead_code, reason = "each test uses a part")]
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test that cannot go on has failed")]
 
 use crate::house::{House, LEVEL_ID, ROOM, payload};
@@ -15,6 +16,8 @@ pub const FRAME: Duration = Duration::from_millis(20);
 pub const TALK: u8 = 25;
 pub const NOISE: u8 = 75;
 const OPUS: u8 = 111;
+/// The publisher of speaker slots, whom nobody ever connects as.
+const SLOTS: TransportId = TransportId(800);
 
 /// See the module.
 pub struct Meeting {
@@ -72,7 +75,13 @@ impl Meeting {
     /// Subscribes a listener to a track on one of its streams.
     pub fn listen(&mut self, listener: usize, track: TrackId, stream: usize) {
         let ssrc = Ssrc(ssrc(listener, stream));
-        let params = SubscribeParams { mid: mid(stream), ssrc, rtx_ssrc: None, payloads: payloads() };
+        let params = SubscribeParams {
+            mid: mid(stream),
+            ssrc,
+            rtx_ssrc: None,
+            payloads: payloads(),
+            own: Some(TransportId(listener as u64)),
+        };
         let command = Command::Subscribe {
             transport: TransportId(listener as u64),
             track,
@@ -81,6 +90,31 @@ impl Meeting {
             settings: SubscriptionSettings::default(),
         };
         self.house.command(self.house.guests[listener].worker, command);
+    }
+
+    /// Opens speaker slots whose home is that worker, and lets everybody hear them instead of the microphones.
+    pub fn open_slots(&mut self, home: usize, slots: usize) {
+        let tracks: Vec<TrackId> = (0..slots).map(slot).collect();
+        let params = Box::new(PublishParams { layers: vec![LayerParams::default()], ..published(0) });
+        for worker in 0..self.house.workers.len() {
+            let open = Command::OpenSlots {
+                room: ROOM,
+                home: WorkerId(home as u16),
+                publisher: SLOTS,
+                tracks: tracks.clone().into(),
+                params: params.clone(),
+            };
+            self.house.command(worker, open);
+            for track in tracks.iter().filter(|_| worker != home) {
+                let (track, params, home_id) = (*track, params.clone(), WorkerId(home as u16));
+                let mirror = Command::Mirror { track, room: ROOM, publisher: SLOTS, home: home_id, params };
+                self.house.command(worker, mirror);
+                self.house.command(home, Command::Relay { track, to: WorkerId(worker as u16), on: true });
+            }
+        }
+        for listener in 0..self.next.len() {
+            tracks.iter().enumerate().for_each(|(stream, track)| self.listen(listener, *track, stream));
+        }
     }
 
     /// Everybody sends a packet with this level each 20 ms, for so long; `None` sends none.
@@ -170,7 +204,12 @@ pub fn track(who: usize) -> TrackId {
     TrackId(100 + who as u64)
 }
 
-/// The track that a microphone's name stands for.
+/// A speaker slot.
+pub fn slot(number: usize) -> TrackId {
+    TrackId(900 + number as u64)
+}
+
+/// Whose track a microphone is.
 pub fn who(track: TrackId) -> usize {
     track.0 as usize - 100
 }

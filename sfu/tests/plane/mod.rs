@@ -189,6 +189,7 @@ impl Plane {
                 ssrc: Ssrc(1000 + index as u32),
                 rtx_ssrc: None,
                 payloads: payloads.clone(),
+                own: None,
             };
             self.command(Command::Subscribe {
                 transport: self.members[index].transport,

@@ -74,8 +74,14 @@ pub async fn token(
     };
     let browser = browser(&headers).unwrap_or_else(|| Alphanumeric.sample_string(&mut rand::rng(), 32));
     let (about, who, known, invited) = (room.clone(), identity.clone(), browser.clone(), invite.is_some());
-    let first = state.rooms.turn(move |rooms, now, _| rooms.is_first(now, &about, &who, &known, invited)).await;
-    let Some(host) = first else { return refuse(StatusCode::SERVICE_UNAVAILABLE, "the server is shutting down") };
+    let asked = state.rooms.turn(move |rooms, now, _| {
+        (rooms.is_first(now, &about, &who, &known, invited), rooms.was_removed(&about, &who))
+    });
+    let host = match asked.await {
+        Some((_, true)) => return refuse(StatusCode::FORBIDDEN, "you were removed from this room"),
+        Some((host, false)) => host,
+        None => return refuse(StatusCode::SERVICE_UNAVAILABLE, "the server is shutting down"),
+    };
     let listens = !host && invite.is_some_and(|place| place.role == Role::Listener);
     let now = now_secs();
     let claims = Claims {

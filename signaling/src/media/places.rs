@@ -12,8 +12,11 @@ use std::sync::Arc;
 pub(crate) type Routed = Vec<(WorkerId, Command)>;
 
 /// Its inputs are every command, and every transport that ended by itself.
-#[derive(Default)]
 pub(crate) struct Places {
+    /// How many workers there are.
+    workers: u16,
+    /// The speaker slots of rooms.
+    slots: HashMap<RoomId, Arc<[TrackId]>>,
     wires: HashMap<TransportId, Wire>,
     tracks: HashMap<TrackId, Home>,
     subscriptions: HashMap<SubscriptionId, (TransportId, TrackId)>,
@@ -37,6 +40,17 @@ struct Home {
 }
 
 impl Places {
+    /// Nothing is anywhere yet.
+    pub fn new(workers: usize) -> Self {
+        Self {
+            workers: workers.try_into().unwrap_or(u16::MAX),
+            slots: HashMap::new(),
+            wires: HashMap::new(),
+            tracks: HashMap::new(),
+            subscriptions: HashMap::new(),
+        }
+    }
+
     /// [`Command::AttachTransport`]: its transport lives on this worker until it is closed or [`Places::ended`].
     pub fn attach(&mut self, worker: WorkerId, command: Command) -> Routed {
         if let Command::AttachTransport { transport, room, .. } = &command {
@@ -73,7 +87,9 @@ impl Places {
                     out.extend(home.mirrors.into_keys().map(|worker| (worker, Command::Unpublish { track })));
                 }
             }
-            Command::MuteTrack { track, .. } => out.extend(self.tracks.get(&track).map(|home| (home.worker, command))),
+            Command::MuteTrack { track, .. } | Command::KeepFromSlots { track, .. } => {
+                out.extend(self.tracks.get(&track).map(|home| (home.worker, command)))
+            }
             Command::Subscribe { transport, track, subscription, .. } => {
                 if let (Some(wire), Some(home)) = (self.wires.get_mut(&transport), self.tracks.get_mut(&track)) {
                     wire.subscriptions.insert(subscription);
@@ -95,6 +111,22 @@ impl Places {
                     let worker = wire.worker;
                     out.push((worker, command));
                     self.lose(track, worker, &mut out);
+                }
+            }
+            Command::OpenSlots { room, home, publisher, ref tracks, ref params } => {
+                for track in tracks.iter() {
+                    let (params, mirrors) = (params.clone(), BTreeMap::new());
+                    self.tracks.insert(*track, Home { worker: home, room, publisher, params, mirrors });
+                }
+                self.slots.insert(room, tracks.clone());
+                self.to_all(&command, &mut out);
+            }
+            Command::CloseSlots { room } => {
+                self.to_all(&command, &mut out);
+                for track in self.slots.remove(&room).iter().flat_map(|tracks| tracks.iter()) {
+                    let mirrors = self.tracks.remove(track).map(|home| home.mirrors).unwrap_or_default();
+                    let unpublish = |worker| (worker, Command::Unpublish { track: *track });
+                    out.extend(mirrors.into_keys().map(unpublish));
                 }
             }
             Command::SendData { to, channel, payload } => self.send_data(&to, channel, &payload, &mut out),
@@ -119,6 +151,10 @@ impl Places {
             }
         }
         out
+    }
+
+    fn to_all(&self, command: &Command, out: &mut Routed) {
+        out.extend((0..self.workers).map(|worker| (WorkerId(worker), command.clone())));
     }
 
     fn on_wire(&self, transport: TransportId, command: Command) -> Option<(WorkerId, Command)> {
@@ -152,7 +188,7 @@ impl Places {
     /// Whether it knows of nothing.
     #[cfg(test)]
     pub fn is_empty(&self) -> bool {
-        self.wires.is_empty() && self.tracks.is_empty() && self.subscriptions.is_empty()
+        self.slots.is_empty() && self.wires.is_empty() && self.tracks.is_empty() && self.subscriptions.is_empty()
     }
 }
 
@@ -203,7 +239,7 @@ mod tests {
     }
 
     fn subscribe(transport: u64) -> Command {
-        let params = SubscribeParams { mid: mid(), ssrc: Ssrc(1), rtx_ssrc: None, payloads: Vec::new() };
+        let params = SubscribeParams { mid: mid(), ssrc: Ssrc(1), rtx_ssrc: None, payloads: Vec::new(), own: None };
         Command::Subscribe {
             transport: TransportId(transport),
             track: TRACK,
@@ -215,7 +251,7 @@ mod tests {
 
     /// Ana (1) publishes on worker 0; Ben (2) is there too, Cai (3) and Dee (4) are on worker 1.
     fn room() -> Places {
-        let mut places = Places::default();
+        let mut places = Places::new(2);
         for (transport, worker) in [(1, HOME), (2, HOME), (3, AWAY), (4, AWAY)] {
             wire(&mut places, transport, worker);
         }

@@ -1,16 +1,17 @@
 //! The one task that owns all rooms: it takes turns between sockets, media and the clock, and does what the rooms want done.
 
-use super::effect::{Closing, ConnId, Effect};
+use super::effect::{Closing, ConnId, Effect, Notice};
 use super::http::{HttpJoin, HttpSession};
 use super::ids::Ids;
 use super::outbox::{Outbound, Outbox, Pushed, is_news, outbox};
 use super::{Presence, Rooms};
 use crate::Settings;
 use crate::adapter::livekit::encode::frame;
-use crate::auth::Claims;
+use crate::auth::{self, Claims};
 use crate::counts::Counts;
 use crate::error::Refusal;
 use crate::media::{Media, MediaLink};
+use crate::session::token::LIFETIME;
 use crate::session::{Dialect, Join, Request};
 use ramai_sfu::api::Event;
 use ramai_sfu::id::WorkerId;
@@ -125,9 +126,10 @@ impl Handle {
 /// Starts the task.
 pub fn spawn(settings: Arc<Settings>, media: MediaLink) -> Handle {
     let (inbox, messages) = mpsc::channel(INBOX);
-    let rooms = Rooms::new(settings, Ids::from_os(), media.workers.len());
+    let rooms = Rooms::new(settings.clone(), Ids::from_os(), media.workers.len());
     let counts = rooms.counts.clone();
     let actor = Actor {
+        settings,
         rooms,
         media: Media::new(media.workers),
         outboxes: HashMap::new(),
@@ -139,6 +141,7 @@ pub fn spawn(settings: Arc<Settings>, media: MediaLink) -> Handle {
 }
 
 struct Actor {
+    settings: Arc<Settings>,
     rooms: Rooms,
     media: Media,
     outboxes: HashMap<ConnId, Outbox>,
@@ -242,6 +245,7 @@ impl Actor {
                             });
                         }
                     }
+                    Effect::Token(conn, claims) => self.give_token(conn, *claims),
                     Effect::Frames(conn, frames) => {
                         for frame in frames {
                             self.push(conn, |outbox| outbox.push(Outbound::Frame(frame)));
@@ -267,6 +271,16 @@ impl Actor {
                 self.outboxes.remove(&conn);
                 self.rooms.handle_closed(Instant::now(), conn, Closing::Cut);
             }
+        }
+    }
+
+    fn give_token(&mut self, conn: ConnId, claims: Claims) {
+        let now = u64::try_from(wall_ms() / 1000).unwrap_or(0);
+        let claims = Claims { nbf: now, exp: now + LIFETIME.as_secs(), ..claims };
+        let secret = self.settings.keys.iter().find(|(key, _)| *key == claims.iss);
+        if let Some(token) = secret.and_then(|(_, secret)| auth::mint(&claims, secret)) {
+            let frame = frame(Notice::RefreshToken(token));
+            self.push(conn, |outbox| outbox.push(Outbound::Frame(frame)));
         }
     }
 

@@ -64,6 +64,7 @@ impl Room {
             session.notify(Notice::Update(proto::ParticipantUpdate { participants: participants.into() }), cx);
         }
         cx.out.push(Effect::Frames(conn, pages));
+        self.tell_of_slots(session, cx);
         self.tell_of_waiting(session, cx);
         if session.grants.hidden {
             let participants = vec![self.participant(session)];

@@ -9,7 +9,7 @@ use proto::data_packet::Value;
 use ramai_sfu::api::{Command, MAX_DATA_MESSAGE};
 use ramai_sfu::id::TransportId;
 use ramai_sfu::params::DataChannel;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::time::Instant;
 
 /// Seconds' worth of its rate that one participant may send at once.
@@ -81,22 +81,36 @@ impl Room {
             session.last_sequence = session.last_sequence.max(packet.sequence);
         }
         let (identities, sids) = address(&mut packet);
-        let to: Vec<TransportId> = if sids.is_empty() && !identities.is_empty() {
+        let to = self.addressees(&identities, &sids, Some(key));
+        send(to, channel, &packet, cx);
+    }
+
+    /// Where a message goes that is for these, or for everybody if it names nobody, but never to `but`.
+    pub(super) fn addressees(
+        &self,
+        identities: &[String],
+        sids: &[String],
+        but: Option<SessionKey>,
+    ) -> Vec<TransportId> {
+        if sids.is_empty() && !identities.is_empty() {
             let named: BTreeSet<SessionKey> = identities.iter().filter_map(|name| self.by_identity(name)).collect();
-            let named = named.into_iter().filter(|named| *named != key);
-            named.filter_map(|key| self.sessions.get(&key)?.data_transport()).collect()
-        } else {
-            let for_all = sids.is_empty();
-            let others = self.sessions.values().filter(|s| s.key != key);
-            let others =
-                others.filter(|s| for_all || identities.contains(&s.info.identity) || sids.contains(&s.info.sid));
-            others.filter_map(Session::data_transport).collect()
-        };
-        let payload = Bytes::from(packet.encode_to_vec());
-        // Our stamp may make it longer than what can be sent.
-        if !to.is_empty() && payload.len() <= MAX_DATA_MESSAGE {
-            cx.command(Command::SendData { to: to.into(), channel, payload });
+            let named = named.into_iter().filter(|named| Some(*named) != but);
+            return named.filter_map(|key| self.sessions.get(&key)?.data_transport()).collect();
         }
+        let (identities, sids): (HashSet<&String>, HashSet<&String>) =
+            (identities.iter().collect(), sids.iter().collect());
+        let fits =
+            |s: &&Session| sids.is_empty() || identities.contains(&s.info.identity) || sids.contains(&s.info.sid);
+        let others = self.sessions.values().filter(|s| Some(s.key) != but);
+        others.filter(fits).filter_map(Session::data_transport).collect()
+    }
+}
+
+/// Sends a packet, if it is for anybody. What we add to it may make it longer than what can be sent.
+pub(super) fn send(to: Vec<TransportId>, channel: DataChannel, packet: &proto::DataPacket, cx: &mut Context<'_>) {
+    let payload = Bytes::from(packet.encode_to_vec());
+    if !to.is_empty() && payload.len() <= MAX_DATA_MESSAGE {
+        cx.command(Command::SendData { to: to.into(), channel, payload });
     }
 }
 

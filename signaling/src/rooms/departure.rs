@@ -51,6 +51,7 @@ impl Room {
         }
         if self.sessions.is_empty() {
             self.empty_since = Some(cx.now);
+            self.close_slots(cx);
         }
     }
 

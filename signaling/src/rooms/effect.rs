@@ -1,5 +1,6 @@
 //! What the rooms want done; the actor does it.
 
+use crate::auth::Claims;
 use bytes::Bytes;
 use livekit_protocol as proto;
 use ramai_sfu::api::Command;
@@ -19,6 +20,8 @@ pub enum Effect {
     Notice(Vec<ConnId>, Box<Notice>),
     /// Give one client what is encoded already, whole: the roster's pages.
     Frames(ConnId, Vec<Bytes>),
+    /// Give one client a token that says this, good from now on ([`crate::session::token::LIFETIME`]).
+    Token(ConnId, Box<Claims>),
     /// Close a WebSocket after what was sent before.
     Close(ConnId),
     /// Bring up a wire on a media worker: [`Command::AttachTransport`].

@@ -38,6 +38,11 @@ impl Rooms {
         }
     }
 
+    /// Whether a host sent that identity away from that room. Whoever gives a token to everyone who asks must not undo it.
+    pub fn was_removed(&self, name: &str, identity: &str) -> bool {
+        self.names.get(name).and_then(|id| self.rooms.get(id)).is_some_and(|room| room.revoked(identity, 0))
+    }
+
     /// Forgets the firsts of rooms that are gone, or that nobody came to.
     pub(super) fn forget_firsts(&mut self, now: Instant) {
         let names = &self.names;

@@ -46,6 +46,13 @@ impl Rooms {
         if room.is_some_and(|room| room.makes_wait(&join.claims, now)) {
             return Err(Refusal::WaitingRoom);
         }
+        if let Some(grants) = room.map(|room| room.grants_for(&join.claims)) {
+            match join.dialect {
+                Dialect::Whip if !grants.publish() => return Err(Refusal::NotAllowed("publish")),
+                Dialect::Whep if !grants.subscribe() => return Err(Refusal::NotAllowed("subscribe")),
+                _ => {}
+            }
+        }
         let watched = match (join.dialect, room) {
             (Dialect::Whep, Some(room)) => room.watchable(&join.claims.sub, &watch, &offer)?,
             (Dialect::Whep, None) => return Err(nobody()),
@@ -89,7 +96,7 @@ impl Room {
             }
         }
         if watch.is_empty() {
-            tracks = open;
+            tracks = open.into_iter().filter(|p| self.publications.by_itself(p)).collect();
         }
         if tracks.is_empty() {
             return Err(nobody());
@@ -115,6 +122,7 @@ impl Room {
     ) -> Result<HttpSession, Refusal> {
         let key = session.key;
         let (resource, etag) = (session.resource.clone().unwrap_or_default(), session.upstream.local.ufrag.clone());
+        self.open_slots_if_due(session.worker, cx);
         self.enter(session, cx);
         let answered = self.with(key, cx, |session, publications, cx| {
             for request in join.add_tracks.iter().cloned() {

@@ -11,6 +11,7 @@ mod entrance;
 mod first;
 pub mod http;
 pub mod ids;
+mod lasting;
 mod lately;
 mod options;
 pub mod outbox;
@@ -21,8 +22,9 @@ mod requests;
 mod revoked;
 pub mod room;
 mod roster;
+mod slots;
 mod speakers;
-mod standing;
+pub mod standing;
 mod streams;
 #[cfg(test)]
 mod tests;
@@ -201,6 +203,7 @@ impl Rooms {
                 "participant joined"
             );
             let mut session = Session::new(key, conn, join, info, worker, cx);
+            session.grants = room.grants_for(claims);
             if waits {
                 session.wait();
             } else {
@@ -343,6 +346,9 @@ impl Rooms {
             }
             Event::Speakers { room, speakers, dominant } => {
                 self.within(room, now, |room, cx| room.speakers(worker, speakers, dominant, cx));
+            }
+            Event::Slots { room, speakers } => {
+                self.within(room, now, |room, cx| room.slots_filled(&speakers, cx));
             }
             Event::StreamState { transport, track, subscription, paused } => {
                 if let Some((id, key)) = of(&transport) {

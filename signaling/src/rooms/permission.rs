@@ -5,6 +5,7 @@ use super::room::Room;
 use crate::session::publication::Publication;
 use crate::session::{Context, SessionKey};
 use livekit_protocol as proto;
+use ramai_sfu::api::Command;
 use ramai_sfu::id::TrackId;
 use std::collections::BTreeSet;
 
@@ -57,19 +58,25 @@ impl Room {
         let before =
             Publication { allowed: std::mem::replace(&mut publication.allowed, allowed), ..publication.clone() };
         let Some(publication) = publications.get(&track) else { return };
+        if before.allowed.is_some() != publication.allowed.is_some() {
+            cx.command(Command::KeepFromSlots { track, kept: publication.allowed.is_some() });
+        }
+        let (by_itself, by_itself_before) = (publications.by_itself(publication), publications.by_itself(&before));
         for session in sessions.values_mut().filter(|s| s.key != publication.publisher) {
-            let may = publication.allows(&session.info);
-            if may == before.allows(&session.info) {
+            let (may, might) = (publication.allows(&session.info), before.allows(&session.info));
+            if may != might {
+                session.notify(update(publication, may), cx);
+            } else if by_itself == by_itself_before {
                 continue;
             }
-            session.notify(update(publication, may), cx);
-            if !may {
+            if !may || !by_itself && by_itself_before {
                 session.unsubscribe(track, cx);
-            } else if session.auto_subscribe {
+            } else if session.auto_subscribe && by_itself {
                 session.subscribe(publication, cx);
             }
             session.negotiate(publications, cx);
         }
+        self.tell_apart(cx);
         self.tell_wanted(track, cx);
     }
 }

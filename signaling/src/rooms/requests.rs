@@ -76,7 +76,7 @@ impl Room {
     }
 
     fn mute(&mut self, key: SessionKey, mute: &proto::MuteTrackRequest, cx: &mut Context<'_>) {
-        if self.set_muted(key, &mute.sid, mute.muted, cx).is_none() {
+        if self.set_muted(key, &mute.sid, mute.muted, true, cx).is_none() {
             let about = Some(About::Mute(mute.clone()));
             self.refuse(key, 0, Reason::NotFound, "there is no such track", about, cx);
         }
@@ -181,6 +181,7 @@ impl Room {
             request: Some(About::UpdateMetadata(update)),
             ..Default::default()
         };
+        session.renewal.hurry(cx.now);
         session.notify(Notice::RequestResponse(response), cx);
         self.announce(key, true, cx);
     }

@@ -2,11 +2,13 @@
 
 use super::effect::{ConnId, Effect, Notice};
 use super::entrance::Entrance;
+use super::lasting::Lasting;
 use super::lately::Lately;
 use super::options::Options;
 use super::pages::Pages;
 use super::revoked::Revoked;
 use super::roster::Roster;
+use super::slots::Slots;
 use super::speakers::Heard;
 use crate::negotiate::sdp::SdpError;
 use crate::session::{Change, Context, Dialect, Join, Publications, Request, Session, SessionKey};
@@ -44,12 +46,15 @@ pub struct Room {
     pub options: Options,
     pub entrance: Entrance,
     pub(super) revoked: Revoked,
+    pub(super) lasting: Lasting,
     /// The last word of each worker on who is heard among its publishers.
     pub(super) heard: BTreeMap<WorkerId, Heard>,
     /// The track that has the floor, also while it pauses.
     pub(super) floor: Option<TrackId>,
     pub(super) speaking: BTreeMap<SessionKey, f32>,
     pub(super) roster: Roster,
+    /// Through which it hears, if it is large.
+    pub(super) slots: Option<Slots>,
     /// Those who were told to others.
     pub(super) pages: Pages,
     pub(super) lately: Lately,
@@ -70,10 +75,12 @@ impl Room {
             options: Options::default(),
             entrance: Entrance::default(),
             revoked: Revoked::default(),
+            lasting: Lasting::default(),
             heard: BTreeMap::new(),
             floor: None,
             speaking: BTreeMap::new(),
             roster: Roster::default(),
+            slots: None,
             pages: Pages::default(),
             lately: Lately::default(),
         }
@@ -96,12 +103,13 @@ impl Room {
     /// Lets a checked client in.
     pub fn join(&mut self, session: Session, join: &Join, cx: &mut Context<'_>) {
         let key = session.key;
+        self.open_slots_if_due(session.worker, cx);
         self.enter(session, cx);
         // The first page goes with the first message, for clients that look who is there when they are in.
         let (mut others, mut more) = (Vec::new(), Vec::new());
         if self.sessions.get(&key).is_some_and(|s| s.waiting.is_none()) {
             let first = self.pages.first().filter_map(|other| Some(self.participant(self.sessions.get(&other)?)));
-            others = first.collect();
+            others = self.slots_participant().into_iter().chain(first).collect();
             more = self.pages(1);
         }
         if self.sessions.get(&key).is_some_and(Session::listed) {
@@ -122,9 +130,7 @@ impl Room {
         for track in join.add_tracks.iter().cloned() {
             self.handle(key, Request::AddTrack(track), cx);
         }
-        if join.auto_subscribe {
-            self.subscribe_to_all(key, cx);
-        }
+        self.subscribe_by_itself(key, cx);
         if let Some(offer) = join.offer.clone() {
             self.handle(key, Request::Offer(offer), cx);
         }
@@ -138,6 +144,7 @@ impl Room {
             cx.out.push(Effect::Close(old));
         }
         session.ends_at = None;
+        session.renewal.hurry(cx.now);
         let reconnect = crate::adapter::livekit::encode::reconnect_response(session.last_sequence, cx.settings);
         session.notify(Notice::Reconnect(reconnect), cx);
         // What was on its way when the line was cut may be lost, too.
@@ -148,9 +155,10 @@ impl Room {
         self.with(key, cx, |session, publications, cx| session.restart_downstream(publications, cx));
     }
 
-    pub(super) fn subscribe_to_all(&mut self, key: SessionKey, cx: &mut Context<'_>) {
+    /// Subscribes a newcomer to what it gets without asking.
+    pub(super) fn subscribe_by_itself(&mut self, key: SessionKey, cx: &mut Context<'_>) {
         self.with(key, cx, |session, publications, cx| {
-            for publication in publications.values() {
+            for publication in publications.automatic(session.auto_subscribe) {
                 session.subscribe(publication, cx);
             }
         });

@@ -152,7 +152,9 @@ impl Room {
         for session in sessions.values_mut().filter(|s| s.auto_subscribe) {
             let before = session.subscriptions.len();
             for publication in published.iter().filter_map(|track| publications.get(track)) {
-                session.subscribe(publication, cx);
+                if publications.by_itself(publication) {
+                    session.subscribe(publication, cx);
+                }
             }
             if session.subscriptions.len() > before {
                 session.negotiate(publications, cx);

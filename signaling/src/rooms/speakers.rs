@@ -30,6 +30,9 @@ impl Room {
         dominant: Option<TrackId>,
         cx: &mut Context<'_>,
     ) {
+        if !self.listens_to(worker) {
+            return;
+        }
         let heard = self.heard.entry(worker).or_default();
         // The newest to take it has it, on whichever worker.
         if dominant.is_some() && heard.dominant != dominant {

@@ -29,6 +29,7 @@ struct World {
     conns: u64,
     heard: BTreeMap<ConnId, Vec<Notice>>,
     closed: Vec<ConnId>,
+    tokens: Vec<(ConnId, Claims)>,
     commands: Vec<Command>,
 }
 
@@ -43,12 +44,13 @@ impl World {
         change(&mut settings);
         Self {
             rooms: Rooms::new(Arc::new(settings.clone()), Ids::seeded(7), settings.candidates.len()),
-            places: Places::default(),
+            places: Places::new(settings.candidates.len()),
             routed: Vec::new(),
             now: Instant::now(),
             conns: 0,
             heard: BTreeMap::new(),
             closed: Vec::new(),
+            tokens: Vec::new(),
             commands: Vec::new(),
         }
     }
@@ -66,6 +68,7 @@ impl World {
                         frames.into_iter().map(|f| proto::SignalResponse::decode(f).unwrap().message.unwrap());
                     self.heard.entry(conn).or_default().extend(notices);
                 }
+                Effect::Token(conn, claims) => self.tokens.push((conn, *claims)),
                 Effect::Close(conn) => self.closed.push(conn),
                 Effect::Attach(worker, command) => {
                     self.routed.extend(self.places.attach(worker, command.clone()));
@@ -198,7 +201,9 @@ mod door;
 mod http;
 mod placement;
 mod roster;
+mod slots;
 mod slow;
+mod staying;
 
 fn sids(info: &proto::ParticipantInfo) -> Vec<String> {
     info.tracks.iter().map(|t| t.sid.clone()).collect()

@@ -6,6 +6,7 @@ use crate::session::{Change, Context, SessionKey};
 use livekit_protocol as proto;
 use ramai_sfu::api::Command;
 use ramai_sfu::id::TrackId;
+use ramai_sfu::params::Kind;
 
 impl Room {
     /// Carries on what a session did.
@@ -25,6 +26,9 @@ impl Room {
                     published.push(publication.track);
                     let mut publication = publication;
                     publication.allowed = self.allowed(key, &publication.info.sid);
+                    if publication.allowed.is_some() {
+                        cx.command(Command::KeepFromSlots { track: publication.track, kept: true });
+                    }
                     self.publications.insert(*publication);
                     announce = true;
                 }
@@ -33,11 +37,15 @@ impl Room {
                     announce = true;
                 }
                 Change::Subscribed(track) => {
+                    self.slot_is_live(key, track, cx);
                     self.first_subscription(track, cx);
                     self.tell_wanted(track, cx);
                 }
                 Change::Wanted(track) => self.tell_wanted(track, cx),
             }
+        }
+        if !published.is_empty() {
+            self.tell_apart(cx);
         }
         self.note_published(&published);
         if announce {
@@ -60,14 +68,19 @@ impl Room {
             session.negotiate(publications, cx);
         }
         cx.command(Command::Unpublish { track });
+        if publication.kind() == Kind::Audio {
+            self.tell_apart(cx);
+        }
     }
 
-    /// A track that is published or announced is muted or not, in the media plane and for all who know of it.
+    /// A track that is published or announced is muted or not, in the media plane and for all who know of it; for its publisher
+    /// only if `own`.
     pub(super) fn set_muted(
         &mut self,
         key: SessionKey,
         sid: &str,
         muted: bool,
+        own: bool,
         cx: &mut Context<'_>,
     ) -> Option<proto::TrackInfo> {
         let Some(publication) = self.publications.own_mut(key, sid) else {
@@ -78,7 +91,7 @@ impl Room {
         let info = publication.info.clone();
         if changes {
             cx.command(Command::MuteTrack { track: publication.track, muted });
-            self.announce(key, true, cx);
+            self.announce(key, own, cx);
         }
         Some(info)
     }

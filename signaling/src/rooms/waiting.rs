@@ -42,6 +42,7 @@ impl Room {
         let room = self.info(cx.settings);
         if let Some(session) = self.sessions.get(&key) {
             cx.out.extend(session.conn.map(|conn| Effect::Frames(conn, others)));
+            self.tell_of_slots(session, cx);
             session.notify(Notice::RoomUpdate(proto::RoomUpdate { room: Some(room) }), cx);
         }
         self.set_grants(key, grants, cx);

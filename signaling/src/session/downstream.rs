@@ -200,13 +200,13 @@ impl Session {
         cx: &mut Context<'_>,
     ) -> Option<Change> {
         let publication = publications.get(&track)?;
-        let transport = self.primary();
+        let (transport, own) = (self.primary(), Some(self.upstream.transport));
         let subscription = self.subscriptions.get_mut(&track).filter(|s| !s.live)?;
         subscription.live = true;
         subscription.settings = subscription.view.settings(publication);
         cx.subscribers.set(track, self.key, subscription.sent());
         let rtx_ssrc = (payloads.iter().any(|p| p.rtx.is_some())).then_some(subscription.rtx_ssrc);
-        let params = Box::new(SubscribeParams { mid, ssrc: subscription.ssrc, rtx_ssrc, payloads });
+        let params = Box::new(SubscribeParams { mid, ssrc: subscription.ssrc, rtx_ssrc, payloads, own });
         let (subscription, settings) = (subscription.id, subscription.settings);
         cx.command(Command::Subscribe { transport, track, subscription, params, settings });
         Some(Change::Subscribed(track))

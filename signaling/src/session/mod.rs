@@ -8,6 +8,7 @@ pub mod publication;
 mod publications;
 pub mod quality;
 mod subscribers;
+pub mod token;
 pub mod upstream;
 
 use crate::Settings;
@@ -178,6 +179,8 @@ pub struct Session {
     pub conn: Option<ConnId>,
     /// Last part of the URL by which a session over plain HTTP is known.
     pub resource: Option<String>,
+    /// Of the token with which it can come back.
+    pub renewal: token::Renewal,
     /// Since when it has not heard all that happens in the room.
     pub behind: Option<Instant>,
     /// When a session without WebSocket ends.
@@ -224,6 +227,7 @@ impl Session {
             waiting: None,
             conn,
             resource: None,
+            renewal: token::Renewal::new(&join.claims, cx.now),
             behind: None,
             ends_at: None,
             dialect: join.dialect,
@@ -296,6 +300,7 @@ impl Session {
             self.asked = None;
             self.ask_for_offer(publications, cx);
         }
+        self.renew_token(cx);
     }
 }
 

@@ -9,6 +9,17 @@ use ramai_sfu::id::{Mid, TrackId};
 use ramai_sfu::params::{Codec, Kind, LayerParams, PayloadParams};
 use std::collections::BTreeSet;
 
+/// How a track is heard in a room with speaker slots.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Part {
+    /// By itself.
+    Itself,
+    /// Through the slots: a microphone that tells how loud it is.
+    Slotted,
+    /// It is one of them.
+    Slot,
+}
+
 /// A track that comes in.
 #[derive(Clone, Debug)]
 pub struct Publication {
@@ -30,6 +41,8 @@ pub struct Publication {
     pub seen: bool,
     /// What the publisher was told is wanted, by quality; `None` before it was told anything.
     pub wanted: Option<[bool; 3]>,
+    /// Its part in a room with speaker slots.
+    pub part: Part,
 }
 
 impl Publication {
@@ -147,6 +160,7 @@ impl Pending {
         mid: Mid,
         payloads: Vec<PayloadParams>,
         layers: &[LayerParams],
+        part: Part,
     ) -> Publication {
         let mut info = self.info;
         info.mid = mid.to_string();
@@ -168,6 +182,7 @@ impl Pending {
             allowed: None,
             seen: false,
             wanted: None,
+            part,
         }
     }
 }

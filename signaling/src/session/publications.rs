@@ -1,7 +1,7 @@
 //! The tracks of a room, found by id, by SID and by publisher without looking at all of them.
 
 use super::SessionKey;
-use super::publication::Publication;
+use super::publication::{Part, Publication};
 use ramai_sfu::id::TrackId;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -11,6 +11,8 @@ pub struct Publications {
     tracks: BTreeMap<TrackId, Publication>,
     by_publisher: HashMap<SessionKey, BTreeSet<TrackId>>,
     by_sid: HashMap<String, TrackId>,
+    /// The room hears through speaker slots.
+    slots: bool,
 }
 
 impl Publications {
@@ -58,6 +60,22 @@ impl Publications {
     /// All of one publisher, oldest first.
     pub fn of(&self, publisher: SessionKey) -> impl Iterator<Item = &Publication> {
         self.by_publisher.get(&publisher).into_iter().flatten().filter_map(|track| self.tracks.get(track))
+    }
+
+    /// The room hears through speaker slots from now on, or no longer.
+    pub fn through_slots(&mut self, slots: bool) {
+        self.slots = slots;
+    }
+
+    /// Whether a track is subscribed to by itself, by whoever wants everything. A microphone that slots carry isn't, unless its
+    /// publisher says who may hear it: slots are for everybody.
+    pub fn by_itself(&self, publication: &Publication) -> bool {
+        !self.slots || publication.part != Part::Slotted || publication.allowed.is_some()
+    }
+
+    /// What a newcomer is subscribed to: all that is heard and seen by itself if it wants `everything`, and slots in any case.
+    pub fn automatic(&self, everything: bool) -> impl Iterator<Item = &Publication> {
+        self.tracks.values().filter(move |p| p.part == Part::Slot || everything && self.by_itself(p))
     }
 
     /// All who publish anything.

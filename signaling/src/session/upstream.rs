@@ -1,6 +1,6 @@
 //! A session's publishing half: announced tracks, the client's offers, matching of the two.
 
-use super::publication::{Pending, Publication};
+use super::publication::{Part, Pending, Publication};
 use super::{Change, Context, Dialect, Publications, Session, same_extensions};
 use crate::adapter::livekit::encode::source_name;
 use crate::negotiate::answer::{Send, Use};
@@ -226,7 +226,11 @@ impl Session {
         use proto::TrackSource as S;
         let screen = matches!(pending.info.source(), S::ScreenShare | S::ScreenShareAudio);
         let params = PublishParams { kind, screen, mid, payloads: payloads.clone(), layers: layers.clone() };
-        let publication = pending.clone().publish(self.key, self.info.sid.clone(), mid, payloads, &layers);
+        let levels =
+            section.extensions.iter().any(|(_, extension, _)| *extension == ramai_sfu::params::Extension::AudioLevel);
+        let part =
+            if kind == ramai_sfu::params::Kind::Audio && !screen && levels { Part::Slotted } else { Part::Itself };
+        let publication = pending.clone().publish(self.key, self.info.sid.clone(), mid, payloads, &layers, part);
         self.pending.remove(position);
         if let Some(slot) = self.upstream.slots.get_mut(index) {
             slot.usage = Use::Up(Some(pending.track), pending.receive);

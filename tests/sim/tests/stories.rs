@@ -36,9 +36,9 @@ fn svc_is_shown_in_full() {
     room.run(6 * SECOND);
     let video = room.video("ben", "ana");
     assert!(video.reached(2, At::ZERO).is_some_and(|at| at < 3 * SECOND));
-    // It begins with the lowest spatial layer, and the key picture with which the others come is a large one.
+    // It begins with the lowest spatial layer, and the key picture with which the others come takes 110 ms at the pace of its estimate.
     let gap = video.longest_gap(At::ZERO, room.now());
-    assert!(gap < 120 * MS, "{gap:?}");
+    assert!(gap < 150 * MS, "{gap:?}");
     no_violations(&room);
 }
 
@@ -139,4 +139,28 @@ fn the_same_seed_is_the_same_run() {
     };
     assert_eq!(trace(7), trace(7));
     assert_ne!(trace(7), trace(8));
+}
+
+#[test]
+fn hours_in_a_call_change_nothing() {
+    const WRAP: At = At::from_secs(30);
+    const LENGTH: At = At::from_secs(420);
+    let mut room = Room::new(7);
+    for name in ["ana", "ben"] {
+        room.join(name, Person::FULL);
+        // Timestamps wrap after half a minute. So do sequence numbers, transport-wide ones and picture ids, and again while the call
+        // goes on; indices for encryption count on.
+        room.is_old(name, WRAP);
+    }
+    room.run(10 * SECOND);
+    // A line that loses some: also what is asked for again is found on both sides of a wrap.
+    room.down("ben").lose(0.01);
+    room.run(LENGTH);
+    let end = room.now() - SECOND;
+    for (viewer, publisher) in [("ana", "ben"), ("ben", "ana")] {
+        let video = room.video(viewer, publisher);
+        assert!(video.longest_gap(5 * SECOND, end) < 400 * MS, "{viewer}: {:?}", video.longest_gap(5 * SECOND, end));
+        assert!(room.audio(viewer, publisher).heard(5 * SECOND, end) > 0.999);
+    }
+    no_violations(&room);
 }

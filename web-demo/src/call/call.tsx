@@ -1,6 +1,7 @@
 // The call page: header, grid, controls, chat or people, and what stands there instead before and after the call.
 import { RoomContext } from '@livekit/components-react';
 import { useRef, useState } from 'react';
+import { ATTRIBUTE } from '../room/person';
 import type { CallSession } from '../session/connect';
 import { useStore } from '../session/store';
 import { Chat } from './chat';
@@ -8,8 +9,9 @@ import { Controls, type Side } from './controls';
 import { Grid } from './grid';
 import { CallHeader } from './header';
 import { Notices } from './notices';
+import { useParticipantValue } from './participant-value';
 import { PeoplePanel } from './people-panel';
-import { Ended, Joining } from './waiting';
+import { AtTheDoor, Ended, Joining } from './waiting';
 
 interface Props {
   session: CallSession;
@@ -20,6 +22,10 @@ interface Props {
 export function Call({ session, onHome, onRejoin }: Props) {
   const state = useStore(session);
   const messages = useStore(session.chat);
+  const atTheDoor = useParticipantValue(
+    session.room.localParticipant,
+    (me) => me.attributes[ATTRIBUTE.waiting] === '1',
+  );
   const [side, setSide] = useState<Side>();
   /** The newest message that was on screen. */
   const [seen, setSeen] = useState<string>();
@@ -53,18 +59,29 @@ export function Call({ session, onHome, onRejoin }: Props) {
       </div>
     );
   }
+  if (atTheDoor && state.phase === 'connected') {
+    return (
+      <div className="call call-idle">
+        <AtTheDoor session={session} room={room} />
+      </div>
+    );
+  }
   return (
     <RoomContext.Provider value={session.room}>
       <div className="call" data-testid="call" data-phase={state.phase}>
         <CallHeader room={room} model={session.model} />
         <main className="call-main">
           <Grid model={session.model} settled={state.phase === 'connected'} />
-          <Notices session={session} state={state} />
+          <Notices
+            session={session}
+            state={state}
+            onPeople={side === 'people' ? undefined : () => setSide('people')}
+          />
         </main>
         {side === 'chat' && (
           <Chat messages={messages} onSend={(text) => session.say(text)} onClose={closeSide} />
         )}
-        {side === 'people' && <PeoplePanel model={session.model} onClose={closeSide} />}
+        {side === 'people' && <PeoplePanel model={session.model} room={room} onClose={closeSide} />}
         <Controls
           session={session}
           state={state}

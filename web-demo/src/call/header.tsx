@@ -12,6 +12,7 @@ export function CallHeader({ room, model }: { room: string; model: RoomModel }) 
       <Logo size={28} />
       <h1 title={room}>{room}</h1>
       <Count model={model} />
+      <Locked model={model} />
       <ViewSwitch model={model} />
       <CopyLink room={room} />
     </header>
@@ -24,6 +25,22 @@ function Count({ model }: { model: RoomModel }) {
     <span className="count" aria-label={`${count} in the call`} title={`${count} in the call`}>
       <Icon name="people" size={18} />
       <span data-testid="participant-count">{count}</span>
+    </span>
+  );
+}
+
+function Locked({ model: { desk } }: { model: RoomModel }) {
+  const { locked } = useStore(desk);
+  if (!locked) return null;
+  return (
+    <span
+      className="count"
+      data-testid="locked"
+      role="img"
+      aria-label="The room is locked"
+      title="The room is locked"
+    >
+      <Icon name="lock" size={17} />
     </span>
   );
 }

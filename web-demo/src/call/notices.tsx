@@ -3,9 +3,17 @@
 import { useStartAudio } from '@livekit/components-react';
 import { useMemo } from 'react';
 import type { CallSession, SessionState } from '../session/connect';
+import { useStore } from '../session/store';
 import { Icon } from '../ui/icons';
 
-export function Notices({ session, state }: { session: CallSession; state: SessionState }) {
+interface Props {
+  session: CallSession;
+  state: SessionState;
+  /** Opens the list of people, unless it is open. */
+  onPeople: (() => void) | undefined;
+}
+
+export function Notices({ session, state, onPeople }: Props) {
   const { banner, notices, joinedBefore } = state;
   return (
     <div className="notices">
@@ -37,7 +45,41 @@ export function Notices({ session, state }: { session: CallSession; state: Sessi
           </button>
         </div>
       ))}
+      {onPeople && <Knock session={session} onPeople={onPeople} />}
       <StartAudio />
+    </div>
+  );
+}
+
+/** Tells a host who waits at the door. */
+function Knock({ session, onPeople }: { session: CallSession; onPeople: () => void }) {
+  const { waiting } = useStore(session.model.people);
+  const [first, ...rest] = waiting;
+  if (!first) return null;
+  return (
+    <div className="notice" role="status" data-testid="notice" data-kind="waiting">
+      <Icon name="door" />
+      <div>
+        <strong>
+          {rest.length === 0
+            ? `${first.name} is waiting`
+            : `${first.name} and ${rest.length} more are waiting`}
+        </strong>
+        <p>Nobody sees or hears them before you let them in.</p>
+      </div>
+      {rest.length === 0 && (
+        <button
+          type="button"
+          className="small-button small-primary"
+          data-testid="admit-first"
+          onClick={() => void session.model.desk.admit(first.identity)}
+        >
+          Admit
+        </button>
+      )}
+      <button type="button" className="small-button" data-testid="see-waiting" onClick={onPeople}>
+        See
+      </button>
     </div>
   );
 }

@@ -10,11 +10,12 @@ interface Props {
   person: Person;
   model: RoomModel;
   asHost: boolean;
+  onRemove: (person: Person) => void;
 }
 
 const ROLE = { host: 'Host', speaker: '', listener: 'Listener' };
 
-export const PersonRow = memo(function PersonRow({ person, model, asHost }: Props) {
+export const PersonRow = memo(function PersonRow({ person, model, asHost, onRemove }: Props) {
   const { identity, name, local, role, hand, mic, camera, speaking } = person;
   const desk = asHost && !local ? model.desk : undefined;
   const talks = role !== 'listener' || mic;
@@ -58,6 +59,18 @@ export const PersonRow = memo(function PersonRow({ person, model, asHost }: Prop
           testId="stop-camera"
           onClick={() => desk?.mute(identity, Track.Source.Camera)}
         />
+      )}
+      {desk && (
+        <button
+          type="button"
+          className="sign sign-remove"
+          data-testid="remove-person"
+          aria-label={`Remove ${name}`}
+          title={`Remove ${name}`}
+          onClick={() => onRemove(person)}
+        >
+          <Icon name="remove" size={19} />
+        </button>
       )}
     </div>
   );

@@ -21,7 +21,7 @@ interface Props {
 }
 
 /** Below this there is no place for long captions, pixels. */
-const SMALL = 210;
+const SMALL = 260;
 
 export const Tile = memo(function Tile(props: Props) {
   const { scene, participant, source, staged, pinned, x, y, width, height } = props;
@@ -37,6 +37,10 @@ export const Tile = memo(function Tile(props: Props) {
     const publication = p.getTrackPublication(screen ? Track.Source.ScreenShare : Track.Source.Camera);
     return publication && !publication.isMuted ? publication.videoTrack : undefined;
   });
+  const upright = useParticipantValue(participant, (p) => {
+    const { width = 0, height = 0 } = p.getTrackPublication(Track.Source.Camera)?.dimensions ?? {};
+    return height > width;
+  });
   const cameraOn = useParticipantValue(participant, (p) => p.isCameraEnabled);
 
   const caption = screen ? (local ? 'Your screen' : `${name}’s screen`) : local ? `${name} (you)` : name;
@@ -45,7 +49,8 @@ export const Tile = memo(function Tile(props: Props) {
     screen && 'tile-screen',
     speaking && !screen && 'tile-speaking',
     width < SMALL && 'tile-small',
-    staged && 'tile-staged',
+    // A wide stage would show a slice of a face that was filmed upright.
+    staged && !screen && upright && width > height && 'tile-whole',
   ];
   const place = { transform: `translate(${x}px, ${y}px)`, width, height } satisfies CSSProperties;
   const pin = pinned ? `Unpin ${caption}` : `Pin ${caption}`;

@@ -41,6 +41,25 @@ export function Joining({
   );
 }
 
+/** In the waiting room: connected, and let in as soon as a host says so. */
+export function AtTheDoor({ session, room }: { session: CallSession; room: string }) {
+  return (
+    <div className="waiting" aria-live="polite" data-testid="at-the-door">
+      <Logo size={56} />
+      <div className="waiting-words">
+        <h1>You will be let in soon</h1>
+        <p>The hosts of {room} see that you are here. Nobody sees or hears you yet.</p>
+      </div>
+      <span className="spinner" aria-hidden="true" />
+      <div className="waiting-actions">
+        <button type="button" className="button" data-testid="leave-button" onClick={session.leave}>
+          Leave
+        </button>
+      </div>
+    </div>
+  );
+}
+
 interface EndedProps {
   state: SessionState;
   room: string;

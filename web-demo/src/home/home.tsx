@@ -3,6 +3,7 @@ import { useEffect, useMemo, useState, type SubmitEvent } from 'react';
 import { PreviewCard } from '../preview/preview';
 import { usePreview } from '../preview/use-preview';
 import { MAX_NAME_LENGTH, MAX_ROOM_LENGTH, roomName } from '../routes';
+import { inviteRole } from '../room/invite';
 import { isAllowed } from '../session/devices';
 import type { Entry } from '../session/enter';
 import { identity, lastName } from '../session/identity';
@@ -25,11 +26,13 @@ export function Home({ linkedRoom, onJoin, onHome }: Props) {
   const [missing, setMissing] = useState<'name' | 'room'>();
   // A room link means a call is about to be joined; the home page doesn't ask for a camera unasked.
   const invited = linkedRoom !== undefined;
-  const preview = usePreview(invited, { camera: switches.camera, mic: switches.mic });
+  // Who comes to listen is not asked for a camera.
+  const listens = inviteRole(switches.invite) === 'listener';
+  const preview = usePreview(invited && !listens, { camera: switches.camera, mic: switches.mic });
 
   const { start } = preview;
   useEffect(() => {
-    if (invited) return;
+    if (invited || listens) return;
     let here = true;
     void Promise.all([isAllowed('camera'), isAllowed('microphone')]).then((allowed) => {
       if (here && allowed.every(Boolean)) start();
@@ -77,7 +80,9 @@ export function Home({ linkedRoom, onJoin, onHome }: Props) {
           <h1>{invited ? 'Ready to join?' : 'Everyone, in one call.'}</h1>
           <p className="lead">
             {invited
-              ? 'Have a look at yourself, then step in.'
+              ? listens
+                ? 'You are invited to listen: no camera, no microphone.'
+                : 'Have a look at yourself, then step in.'
               : 'Pick a room, send the link, talk. No account, no time limit, on your own server.'}
           </p>
           <label className="field">
@@ -144,7 +149,7 @@ export function Home({ linkedRoom, onJoin, onHome }: Props) {
             Join call
           </button>
         </form>
-        <PreviewCard preview={preview} identity={identity()} name={name} />
+        {!listens && <PreviewCard preview={preview} identity={identity()} name={name} />}
       </main>
       <footer className="home-footer">Sound and picture go through this server only.</footer>
     </div>

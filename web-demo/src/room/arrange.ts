@@ -88,10 +88,13 @@ function fill({ stage, rest }: Areas, staged: number, seats: number, paged: bool
   };
 }
 
+/** With more than these a last row with gaps counts against an arrangement: full pages are to look full. */
+const FEW = 9;
+
 /** @param whole tiles fill their cells: for a stage, where a picture may be shown whole with bars beside it */
 export function grid(count: number, box: Box, whole = false): Rect[] {
   const narrowest = box.height > box.width ? NARROWEST.upright : NARROWEST.wide;
-  let best = { columns: 0, width: 0, height: 0 };
+  let best = { columns: 0, width: 0, height: 0, worth: 0 };
   for (let columns = 1; columns <= count; columns++) {
     const rows = Math.ceil(count / columns);
     const cell = {
@@ -101,7 +104,8 @@ export function grid(count: number, box: Box, whole = false): Rect[] {
     if (cell.width <= 0 || cell.height <= 0) continue;
     const width = whole ? cell.width : Math.min(cell.width, cell.height * WIDEST);
     const height = whole ? cell.height : Math.min(cell.height, width / narrowest);
-    if (width * height > best.width * best.height) best = { columns, width, height };
+    const worth = width * height * (count > FEW ? count / (columns * rows) : 1);
+    if (worth > best.worth) best = { columns, width, height, worth };
   }
   return best.columns > 0 ? place(count, best.columns, best, box) : [];
 }

@@ -45,3 +45,11 @@ it('slots instead of microphones where the server has them', () => {
     'ana screen_share_audio',
   ]);
 });
+
+it('a microphone that slots do not carry is taken beside them', () => {
+  const offers = [offer('ana', Microphone), offer('encoder', Microphone), offer('ramai.speakers', Unknown)];
+  expect([...wanted(offers, [], ['encoder microphone'])]).toEqual([
+    'encoder microphone',
+    'ramai.speakers unknown',
+  ]);
+});

@@ -8,6 +8,10 @@ const SETTLE_MS = 120;
 /** What has left the screen may come back: it is paused at once, and let go after this, milliseconds. */
 const LINGER_MS = 4_000;
 
+/** Who publishes speaker slots, and its attribute that names the tracks which they don't carry. */
+const SPEAKERS = 'ramai.speakers';
+const APART = 'ramai.apart';
+
 /** What decides whether a track is wanted. */
 export interface Offer {
   identity: string;
@@ -18,14 +22,18 @@ export interface Offer {
 
 /**
  * The tracks wanted now. Sound of everyone; where the server has speaker slots, theirs instead of the single microphones.
- * Pictures only of what is on screen, and the sound of a screen with its picture or without.
+ * Slots don't carry every microphone; `apart` names the tracks that are heard by themselves. Pictures only of what is on screen, and the sound of a screen with its picture or without.
  */
-export function wanted(offers: readonly Offer[], tiles: Scene['tiles']): Set<string> {
+export function wanted(
+  offers: readonly Offer[],
+  tiles: Scene['tiles'],
+  apart: readonly string[] = [],
+): Set<string> {
   const shown = new Set(tiles.map(({ identity, source }) => `${source} ${identity}`));
   const slots = offers.some(({ identity, kind }) => isServerOwn(identity) && kind === Track.Kind.Audio);
-  const wants = ({ identity, source, kind }: Offer) => {
+  const wants = ({ identity, sid, source, kind }: Offer) => {
     if (kind === Track.Kind.Video) return shown.has(`${source} ${identity}`);
-    return !slots || isServerOwn(identity) || source === Track.Source.ScreenShareAudio;
+    return !slots || isServerOwn(identity) || source === Track.Source.ScreenShareAudio || apart.includes(sid);
   };
   return new Set(offers.filter(wants).map(({ sid }) => sid));
 }
@@ -37,6 +45,7 @@ const EVENTS = [
   RoomEvent.Reconnected,
   RoomEvent.TrackPublished,
   RoomEvent.TrackUnpublished,
+  RoomEvent.ParticipantAttributesChanged,
 ];
 
 export class Subscriptions {
@@ -79,6 +88,7 @@ export class Subscriptions {
     const wants = wanted(
       publications.map(([identity, { trackSid: sid, source, kind }]) => ({ identity, sid, source, kind })),
       this.scene.get().tiles,
+      this.room.remoteParticipants.get(SPEAKERS)?.attributes[APART]?.split(','),
     );
     let next = Infinity;
     for (const [, publication] of publications) {

@@ -8,15 +8,25 @@ import {
   LocalVideoTrack,
   Room,
   RoomEvent,
+  Track,
 } from 'livekit-client';
+import { listenToEngine } from '../room/engine-news';
 import { raiseHand } from '../room/hand';
 import { RoomModel } from '../room/model';
-import { problemOfDevice, problemOfDisconnect, problemOfJoin, RECONNECTING, type Problem } from '../words';
+import {
+  muteByHost,
+  problemOfDevice,
+  problemOfDisconnect,
+  problemOfJoin,
+  RECONNECTING,
+  type Problem,
+} from '../words';
 import { backoff } from './backoff';
 import { askWhen, isBusy } from './busy';
 import { ChatLog } from './chat-log';
 import { cameraOptions, micOptions, openDevices, type OpenedDevices } from './devices';
 import { rememberCall, type OngoingCall } from './identity';
+import { mayPublish } from './permission';
 import { Store } from './store';
 import type { Switches } from './switches';
 import { fetchToken, serverUrl } from './token';
@@ -108,6 +118,10 @@ export class CallSession extends Store<SessionState> {
       .on(RoomEvent.Reconnecting, () => this.patch({ phase: 'reconnecting', banner: RECONNECTING }))
       .on(RoomEvent.Reconnected, () => this.patch({ phase: 'connected', banner: undefined }))
       .on(RoomEvent.Disconnected, (reason) => this.whenGone?.(reason));
+    listenToEngine(this.room, {
+      muted: (sid, muted) => muted && this.mutedByHost(sid),
+      token: (token) => (this.model.desk.moderation.token = token),
+    });
     window.addEventListener('online', this.retryNow);
     rememberCall(this.wish);
     void this.run();
@@ -240,11 +254,11 @@ export class CallSession extends Store<SessionState> {
 
   /** One connection from start to end. Resolves with what ended it. */
   private async attempt(): Promise<Problem> {
-    const { room, name, identity } = this.request;
+    const { room, name, identity, switches } = this.request;
     let token = '';
     this.waitMs = undefined;
     try {
-      const pass = await fetchToken(room, name, identity, this.closing.signal);
+      const pass = await fetchToken(room, name, identity, switches.invite, this.closing.signal);
       if (this.closing.signal.aborted) return RECONNECTING;
       token = pass.token;
       this.model.desk.moderation.token = token;
@@ -269,6 +283,7 @@ export class CallSession extends Store<SessionState> {
 
   /** Publishes what the person wants to send: with the tracks that are open already, else by opening the devices. */
   private async publish(): Promise<void> {
+    if (!(await mayPublish(this.room))) return;
     const devices = await this.devices;
     // Used up: a later connection opens the devices anew.
     this.devices = Promise.resolve({});
@@ -300,6 +315,15 @@ export class CallSession extends Store<SessionState> {
   /** Whether the SDK has a connection, or is repairing one, and so takes new tracks. */
   private reachable(): boolean {
     return this.room.state !== ConnectionState.Disconnected && this.room.state !== ConnectionState.Connecting;
+  }
+
+  /** A host switched off what we send: it stays off until the person switches it on again. */
+  private mutedByHost(trackSid: string): void {
+    const source = this.room.localParticipant.trackPublications.get(trackSid)?.source;
+    const device =
+      source === Track.Source.Microphone ? 'mic' : source === Track.Source.Camera ? 'camera' : 'screen';
+    if (device !== 'screen') this.want(device, false);
+    this.notify(muteByHost(device));
   }
 
   private notify(problem: Problem | undefined): void {

@@ -1,4 +1,5 @@
 // The ways into a call: by the Join button, or straight from the address (a reload in a call, `?autojoin=1`).
+import { inviteRole } from '../room/invite';
 import { pathOfRoom, roomOfPath } from '../routes';
 import { CallSession, type JoinRequest } from './connect';
 import { identity, lastName, ongoingCall, rememberName } from './identity';
@@ -21,7 +22,10 @@ export function enter(entry: Entry): CallSession {
     window.history.pushState(null, '', path + window.location.search);
   }
   const switches = readSwitches(window.location.search);
-  const session = new CallSession({ ...entry, identity: identity(), switches });
+  // Who comes to listen has nothing to send.
+  const sends = inviteRole(switches.invite) !== 'listener';
+  const [mic, camera] = [entry.mic && sends, entry.camera && sends];
+  const session = new CallSession({ ...entry, mic, camera, identity: identity(), switches });
   window.__ramai = { room: session.room };
   return session;
 }

@@ -10,11 +10,14 @@ it('leaves everything on by default', () => {
     mic: true,
     codec: undefined,
     simulcast: true,
+    invite: undefined,
   });
 });
 
 it('reads every switch', () => {
-  expect(readSwitches('?pc=dual&name=%20ana&autojoin=1&video=0&audio=0&codec=VP9&simulcast=0')).toEqual({
+  expect(
+    readSwitches('?pc=dual&name=%20ana&autojoin=1&video=0&audio=0&codec=VP9&simulcast=0&invite=a.b.c'),
+  ).toEqual({
     dualPeerConnection: true,
     name: 'ana',
     autojoin: true,
@@ -22,6 +25,7 @@ it('reads every switch', () => {
     mic: false,
     codec: 'vp9',
     simulcast: false,
+    invite: 'a.b.c',
   });
 });
 

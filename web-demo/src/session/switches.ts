@@ -11,6 +11,8 @@ export interface Switches {
   mic: boolean;
   codec: VideoCodec | undefined;
   simulcast: boolean;
+  /** Of an invite link: decides whether one speaks or listens. */
+  invite: string | undefined;
 }
 
 export function readSwitches(query: string): Switches {
@@ -24,5 +26,6 @@ export function readSwitches(query: string): Switches {
     mic: params.get('audio') !== '0',
     codec: videoCodecs.find((known) => known === codec),
     simulcast: params.get('simulcast') !== '0',
+    invite: params.get('invite') || undefined,
   };
 }

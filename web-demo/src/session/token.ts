@@ -9,11 +9,15 @@ export interface Pass {
 /** How long the server may take to answer, milliseconds. */
 const TIMEOUT_MS = 10_000;
 
-/** @throws TokenError with the HTTP status, or 0 when no answer came. */
+/**
+ * @param invite of an invite link
+ * @throws TokenError with the HTTP status, or 0 when no answer came
+ */
 export async function fetchToken(
   room: string,
   name: string,
   identity: string,
+  invite: string | undefined,
   signal: AbortSignal,
 ): Promise<Pass> {
   let response: Response;
@@ -22,7 +26,7 @@ export async function fetchToken(
     response = await fetch('/demo/token', {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ room, name, identity }),
+      body: JSON.stringify({ room, name, identity, invite }),
       signal: AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]),
     });
     body = await response.json().catch(() => undefined);

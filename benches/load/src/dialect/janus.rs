@@ -240,7 +240,7 @@ mod tests {
     fn so_much_is_subscribed_as_the_view_holds() {
         let mut feeds = Feeds::default();
         let publisher = |id: u64| json!({ "id": id, "streams": [{ "type": "audio", "mid": "0" }, { "type": "video", "mid": "1" }] });
-        let view = View { audible: 10, visible: 1, quality: 2 };
+        let view = View { audible: 10, visible: 1, quality: 2, slots: false };
         let wanted = feeds.choose(&json!([publisher(7), publisher(8)]), &view);
         let expected = [("7", "0"), ("7", "1"), ("8", "0")];
         let got: Vec<(String, &str)> =

@@ -75,7 +75,7 @@ impl Session {
         let down = dual.then(|| Link::new(&common.engine));
         let tracks = Tracks::of(&seat);
         let mut sections: Vec<Section> = tracks.iter().flat_map(Tracks::sections).collect();
-        let token = common.signer.mint(&seat.room, &seat.identity)?;
+        let token = common.signer.mint(&seat.room, &seat.identity, &seat.name)?;
         let path = if dual {
             format!("/rtc?access_token={token}&protocol=16&sdk=rust&version=0.1.0&auto_subscribe=0&adaptive_stream=0")
         } else {
@@ -296,8 +296,12 @@ async fn open(url: &str) -> Result<WebSocketStream<MaybeTlsStream<TcpStream>>, E
     match tokio::time::timeout(PATIENCE, connecting).await.map_err(|_| Error::Late("the WebSocket"))? {
         Ok((socket, _)) => Ok(socket),
         Err(tungstenite::Error::Http(response)) => {
+            let after = response.headers().get("retry-after").and_then(|v| v.to_str().ok()?.parse().ok());
             let words = String::from_utf8_lossy(response.body().as_deref().unwrap_or_default()).into_owned();
-            Err(Error::Refused(response.status().as_u16(), words))
+            match (response.status().as_u16(), after) {
+                (503, Some(seconds)) => Err(Error::Busy { after: Duration::from_secs(seconds), words }),
+                (status, _) => Err(Error::Refused(status, words)),
+            }
         }
         Err(error) => Err(Error::Signaling(error.to_string())),
     }

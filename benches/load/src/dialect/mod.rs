@@ -11,6 +11,7 @@ use crate::Error;
 use crate::engine::{Handle, Port};
 use crate::media::descriptor::Codec;
 use crate::media::encoder::Shape;
+use crate::media::film::Reel;
 use crate::media::pacer::Pacing;
 use crate::media::scalability::Mode;
 use crate::sdp::Description;
@@ -48,6 +49,8 @@ pub struct Publish {
     pub pacing: Pacing,
     /// How the layers within each encoding hang together.
     pub mode: Mode,
+    /// What the encodings show, lowest first; without, the pictures are invented.
+    pub film: Vec<Reel>,
 }
 
 /// What a participant wants to receive.
@@ -59,12 +62,14 @@ pub struct View {
     pub visible: usize,
     /// Highest simulcast layer: 0, 1 or 2.
     pub quality: u8,
+    /// Microphones come through the room's speaker slots, all of them.
+    pub slots: bool,
 }
 
 impl View {
     /// Whether it wants to receive anything at all.
     pub fn wants_any(&self) -> bool {
-        self.audible > 0 || self.visible > 0
+        self.audible > 0 || self.visible > 0 || self.slots
     }
 }
 
@@ -75,6 +80,8 @@ pub struct Seat {
     pub room: String,
     /// As whom.
     pub identity: String,
+    /// What people call them.
+    pub name: String,
     /// What it sends.
     pub publish: Option<Publish>,
     /// What it receives.

@@ -2,7 +2,10 @@
 
 use super::View;
 use livekit_protocol::{ParticipantInfo, TrackType, participant_info};
-use std::collections::BTreeMap;
+use std::collections::{BTreeSet, HashMap};
+
+/// The participant of the server's own that publishes the speaker slots.
+const SPEAKERS: &str = "ramai.speakers";
 
 /// Subscriptions to change.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -13,51 +16,72 @@ pub struct Changes {
     pub remove: Vec<String>,
 }
 
-/// What is known of the others' tracks.
+/// Tracks of each kind that are remembered to take the place of those that end. A room may have thousands.
+const SPARE: usize = 256;
+
+/// What is known of the others' tracks: those that are subscribed to, and some that could be.
 #[derive(Debug)]
 pub struct Roster {
     view: View,
     own: String,
-    /// By participant: its tracks with whether they are video.
-    tracks: BTreeMap<String, Vec<(String, bool)>>,
-    subscribed: BTreeMap<String, bool>,
+    /// By participant, the tracks that are remembered here.
+    known: HashMap<String, Vec<String>>,
+    /// With whether they are video.
+    subscribed: HashMap<String, bool>,
+    /// Microphones and cameras that find no place, by participant.
+    spare: [BTreeSet<(String, String)>; 2],
 }
 
 impl Roster {
     /// `own` is the identity that is left out.
     pub fn new(view: View, own: &str) -> Self {
-        Self { view, own: own.to_owned(), tracks: BTreeMap::new(), subscribed: BTreeMap::new() }
+        let (known, subscribed) = (HashMap::new(), HashMap::new());
+        Self { view, own: own.to_owned(), known, subscribed, spare: Default::default() }
     }
 
     /// Takes in news of participants.
     pub fn update(&mut self, participants: &[ParticipantInfo]) -> Changes {
-        for participant in participants.iter().filter(|p| p.identity != self.own) {
-            if participant.state() == participant_info::State::Disconnected {
-                self.tracks.remove(&participant.identity);
-                continue;
-            }
-            let tracks =
-                participant.tracks.iter().filter(|t| matches!(t.r#type(), TrackType::Audio | TrackType::Video));
-            let tracks = tracks.map(|t| (t.sid.clone(), t.r#type() == TrackType::Video)).collect();
-            self.tracks.insert(participant.identity.clone(), tracks);
-        }
         let mut changes = Changes::default();
-        let there = |sid: &String| self.tracks.values().flatten().any(|(other, _)| other == sid);
-        changes.remove.extend(self.subscribed.keys().filter(|sid| !there(sid)).cloned());
-        for sid in &changes.remove {
-            self.subscribed.remove(sid);
-        }
-        let count = |video: bool| self.subscribed.values().filter(|v| **v == video).count();
-        let (mut ears, mut eyes) =
-            (self.view.audible.saturating_sub(count(false)), self.view.visible.saturating_sub(count(true)));
-        for (sid, video) in self.tracks.values().flatten() {
-            let room = if *video { &mut eyes } else { &mut ears };
-            if *room > 0 && !self.subscribed.contains_key(sid) {
-                *room -= 1;
-                changes.add.push((sid.clone(), *video));
+        for participant in participants.iter().filter(|p| p.identity != self.own) {
+            let there = participant.state() != participant_info::State::Disconnected;
+            let tracks = participant.tracks.iter().filter(|_| there);
+            let tracks: Vec<(&String, bool)> = tracks
+                .filter(|t| matches!(t.r#type(), TrackType::Audio | TrackType::Video))
+                .map(|t| (&t.sid, t.r#type() == TrackType::Video))
+                .filter(|(_, video)| *video || !self.view.slots || participant.identity == SPEAKERS)
+                .collect();
+            let who = &participant.identity;
+            for sid in self.known.remove(who).unwrap_or_default() {
+                if tracks.iter().any(|(other, _)| **other == sid) {
+                    self.known.entry(who.clone()).or_default().push(sid);
+                } else if self.subscribed.remove(&sid).is_some() {
+                    changes.remove.push(sid);
+                } else {
+                    let gone = (who.clone(), sid);
+                    for spare in &mut self.spare {
+                        spare.remove(&gone);
+                    }
+                }
+            }
+            for (sid, video) in tracks {
+                let known = self.known.get(who).is_some_and(|known| known.contains(sid));
+                let spare = &mut self.spare[usize::from(video)];
+                if !known && spare.len() < SPARE {
+                    spare.insert((who.clone(), sid.clone()));
+                    self.known.entry(who.clone()).or_default().push(sid.clone());
+                }
             }
         }
-        self.subscribed.extend(changes.add.iter().cloned());
+        let ears = if self.view.slots { usize::MAX } else { self.view.audible };
+        for (video, places) in [(false, ears), (true, self.view.visible)] {
+            let mut taken = self.subscribed.values().filter(|v| **v == video).count();
+            while taken < places {
+                let Some((_, sid)) = self.spare[usize::from(video)].pop_first() else { break };
+                self.subscribed.insert(sid.clone(), video);
+                changes.add.push((sid, video));
+                taken += 1;
+            }
+        }
         changes
     }
 }
@@ -83,15 +107,25 @@ mod tests {
 
     #[test]
     fn so_many_are_seen_as_fit_and_others_take_the_place_of_who_goes() {
-        let mut roster = Roster::new(View { audible: 10, visible: 2, quality: 2 }, "me");
+        let mut roster = Roster::new(View { audible: 10, visible: 2, quality: 2, slots: false }, "me");
         let changes = roster.update(&["ana", "ben", "cai", "me"].map(participant));
         let names: Vec<&str> = changes.add.iter().map(|(sid, _)| sid.as_str()).collect();
-        assert_eq!(names, ["a-ana", "v-ana", "a-ben", "v-ben", "a-cai"]);
+        assert_eq!(names, ["a-ana", "a-ben", "a-cai", "v-ana", "v-ben"]);
         let mut gone = participant("ana");
         gone.state = participant_info::State::Disconnected.into();
         let changes = roster.update(&[gone]);
         assert_eq!(changes.remove, ["a-ana", "v-ana"]);
         assert_eq!(changes.add, [("v-cai".to_owned(), true)]);
         assert_eq!(roster.update(&[]), Changes::default());
+    }
+
+    #[test]
+    fn through_slots_nobody_else_is_heard() {
+        let mut roster = Roster::new(View { audible: 10, visible: 1, quality: 0, slots: true }, "me");
+        let mut slots = participant(SPEAKERS);
+        slots.tracks.retain(|track| track.r#type() == TrackType::Audio);
+        let changes = roster.update(&[participant("ana"), slots, participant("ben")]);
+        let names: Vec<&str> = changes.add.iter().map(|(sid, _)| sid.as_str()).collect();
+        assert_eq!(names, ["a-ramai.speakers", "v-ana"]);
     }
 }

@@ -84,6 +84,7 @@ impl Tracks {
             layers: self.layers.clone(),
             pacing: self.publish.pacing,
             mode: self.publish.mode,
+            film: self.publish.film.clone(),
         });
         SourceParams { publisher: self.publish.number, seed: self.seed, extensions, audio, video }
     }

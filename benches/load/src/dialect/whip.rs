@@ -24,7 +24,7 @@ impl Dialect for Whip {
     fn attend(&self, seat: Seat, life: Life) -> Attendance {
         let common = self.common.clone();
         Box::pin(async move {
-            let token = common.signer.mint(&seat.room, &seat.identity)?;
+            let token = common.signer.mint(&seat.room, &seat.identity, &seat.name)?;
             let mut legs = Vec::new();
             if let Some(tracks) = Tracks::of(&seat) {
                 let leg = Leg::open(&common, &seat, life.begun, token.clone(), "/whip", &tracks.sections()).await?;
@@ -36,7 +36,7 @@ impl Dialect for Whip {
                 let receive = |video| Section { video, flow: Flow::Receive };
                 // Who publishes too is a second participant here: the protocols know nothing of each other.
                 let identity = format!("{}-view", seat.identity);
-                let token = common.signer.mint(&seat.room, &identity)?;
+                let token = common.signer.mint(&seat.room, &identity, &seat.name)?;
                 let sections: Vec<Section> = (0..ears + eyes).map(|n| receive(n >= ears)).collect();
                 legs.push(Leg::open(&common, &seat, life.begun, token, "/whep", &sections).await?);
             }

@@ -48,8 +48,10 @@ impl std::ops::AddAssign for Wire {
 pub struct Streams {
     /// Announced by the server and not withdrawn.
     pub negotiated: u64,
-    /// Of those, without a single packet.
+    /// Of those, cameras without a single packet.
     pub silent: u64,
+    /// And microphones.
+    pub unheard: u64,
 }
 
 /// Sums at one moment.

@@ -241,7 +241,8 @@ impl Peer {
             let flowed = stream.counts(false).received > 0;
             if stream.announced {
                 into.streams.negotiated += 1;
-                into.streams.silent += u64::from(!flowed);
+                let none = if stream.video { &mut into.streams.silent } else { &mut into.streams.unheard };
+                *none += u64::from(!flowed);
             }
             into.checked += stream.checked();
             if stream.video {

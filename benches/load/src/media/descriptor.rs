@@ -51,11 +51,16 @@ pub fn write(codec: Codec, mode: Mode, shape: &Shape, frame: &Frame, index: usiz
     }
 }
 
-fn vp8(shape: &Shape, frame: &Frame, start: bool) -> Vec<u8> {
+/// The VP8 payload descriptor (RFC 7741 section 4.2), before a real bitstream or an invented one.
+pub fn vp8_descriptor(frame: &Frame, start: bool) -> [u8; 6] {
     let [high, low] = frame.picture_id.to_be_bytes();
     // X, S, partition 0; I, L, T; 15 bits of picture id; TL0PICIDX; TID and Y.
     let sync = u8::from(frame.temporal > 0) << 5;
-    let mut head = vec![0x80 | u8::from(start) << 4, 0xe0, 0x80 | high, low, frame.tl0, frame.temporal << 6 | sync];
+    [0x80 | u8::from(start) << 4, 0xe0, 0x80 | high, low, frame.tl0, frame.temporal << 6 | sync]
+}
+
+fn vp8(shape: &Shape, frame: &Frame, start: bool) -> Vec<u8> {
+    let mut head = vp8_descriptor(frame, start).to_vec();
     if start {
         // Frame tag (RFC 6386 section 9.1): inverse key frame flag, version 0, shown, size of the first partition.
         let first_partition = (frame.size as u32 / 4) & 0x7_ffff;

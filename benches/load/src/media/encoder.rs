@@ -167,6 +167,34 @@ impl Encoder {
         }
     }
 
+    /// A frame whose content comes from elsewhere: no temporal layers, each builds on the one before.
+    pub fn given(&mut self, key: bool, size: usize) -> Frame {
+        self.key_wanted = false;
+        self.picture_id = (self.picture_id + 1) & 0x7fff;
+        self.number = self.number.wrapping_add(1);
+        self.frame_number = self.frame_number.wrapping_add(1);
+        self.tl0 = self.tl0.wrapping_add(1);
+        Frame {
+            key,
+            temporal: 0,
+            spatial: 0,
+            ends_picture: true,
+            on_lower: false,
+            for_higher: false,
+            template: 0,
+            number: self.number,
+            frame_number: self.frame_number,
+            size,
+            picture_id: self.picture_id,
+            tl0: self.tl0,
+        }
+    }
+
+    /// Whether [`Encoder::request_key`] was called since the last frame.
+    pub fn wants_key(&self) -> bool {
+        self.key_wanted
+    }
+
     fn begin_picture(&mut self) {
         let key = std::mem::take(&mut self.key_wanted);
         if key {

@@ -4,6 +4,7 @@ pub mod cache;
 pub mod dependency;
 pub mod descriptor;
 pub mod encoder;
+pub mod film;
 pub mod opus;
 pub mod pacer;
 pub mod rtp;

@@ -4,14 +4,16 @@
 
 use super::cache::Cache;
 use super::dependency::{self, Place};
-use super::descriptor::Codec;
-use super::encoder::{Encoder, Frame, Shape};
+use super::descriptor::{self, Codec};
+use super::encoder::{Encoder, Frame, MAX_PAYLOAD, Shape};
+use super::film::{Player, Reel};
 use super::opus::Opus;
 use super::pacer::{Pacer, Pacing};
 use super::rtp::{self, Fixed};
 use super::scalability::Mode;
 use super::stamp::Stamp;
 use super::{MS, SECOND};
+use bytes::Bytes;
 use ramai_sfu::id::Ssrc;
 use ramai_sfu::params::{Extension, ExtensionMap};
 use ramai_sfu::rtp::rtcp::{Rtcp, SenderReport};
@@ -28,6 +30,8 @@ const ENCODING: [u64; 3] = [0, 2 * MS, 14 * MS];
 const KEY_INTERVAL: u64 = 300 * MS;
 /// Frames that may wait for the pacer; a real encoder would drop frames too.
 const MAX_QUEUE: usize = 60;
+/// Bytes of a film's frame in one packet.
+const FILM_CUT: usize = MAX_PAYLOAD - descriptor::MAX_LEN;
 
 /// A microphone track.
 #[derive(Clone, Debug)]
@@ -70,6 +74,8 @@ pub struct VideoParams {
     pub pacing: Pacing,
     /// How the layers within each encoding hang together.
     pub mode: Mode,
+    /// What the encodings show, lowest first; without, the pictures are invented.
+    pub film: Vec<Reel>,
 }
 
 /// What one participant publishes.
@@ -160,6 +166,8 @@ struct Layer {
     stream: Stream,
     rtx: Option<Stream>,
     encoder: Encoder,
+    /// Real pictures.
+    film: Option<Player>,
     /// When the next frame is encoded ...
     next_frame: u64,
     /// ... so long after it was captured.
@@ -184,6 +192,14 @@ struct Leaving {
     ts: u32,
     /// Packets that are out.
     sent: usize,
+    /// Of a film.
+    picture: Option<Bytes>,
+}
+
+impl Leaving {
+    fn packets(&self) -> usize {
+        self.picture.as_ref().map_or_else(|| self.frame.packets(), |picture| picture.len().div_ceil(FILM_CUT).max(1))
+    }
 }
 
 /// See the module.
@@ -231,6 +247,7 @@ impl Source {
                 stream: Stream::new(layer.ssrc, video.pt, 90_000, &mut rng),
                 rtx: video.rtx.map(|pt| Stream::new(layer.rtx_ssrc, pt, 90_000, &mut rng)),
                 encoder: Encoder::new(video.codec, layer.shape, video.mode, ChaCha8Rng::seed_from_u64(rng.random())),
+                film: video.film.get(index).map(Reel::player),
                 next_frame: now + offset + encoding,
                 encoding,
                 active: true,
@@ -410,8 +427,14 @@ impl Source {
                 continue;
             }
             loop {
-                let frame = layer.encoder.frame();
-                self.queue.push_back(Leaving { layer: at, frame, ts, sent: 0 });
+                let (frame, picture) = match &mut layer.film {
+                    Some(film) => {
+                        let picture = film.frame(layer.encoder.wants_key());
+                        (layer.encoder.given(picture.key, picture.bytes.len()), Some(picture.bytes))
+                    }
+                    None => (layer.encoder.frame(), None),
+                };
+                self.queue.push_back(Leaving { layer: at, frame, ts, sent: 0, picture });
                 if frame.ends_picture {
                     if frame.key {
                         layer.key_at = now;
@@ -429,36 +452,43 @@ impl Source {
         let (frame, ts, this) = (leaving.frame, leaving.ts, leaving.sent);
         let layer = self.layers.get_mut(leaving.layer);
         leaving.sent += 1;
-        let last = leaving.sent >= frame.packets();
+        let last = leaving.sent >= leaving.packets();
+        let picture = leaving.picture.clone();
         if last {
             self.queue.pop_front();
         }
         let Some(layer) = layer else { return true };
         self.payload.clear();
-        self.payload.resize(frame.packet_len(this), 0xa5);
-        layer.encoder.fill(&frame, this, &mut self.payload);
-        let stamp = Stamp {
-            publisher: self.publisher,
-            video: true,
-            layer: layer.index,
-            spatial: frame.spatial,
-            key: frame.key,
-            start: this == 0,
-            end: last,
-            frame: frame.number,
-            packet: 0,
-            sent: now,
-        };
-        let packets = layer.packets.get_mut(usize::from(frame.spatial));
-        let packet = packets.map_or(0, |packets| std::mem::replace(packets, packets.wrapping_add(1)));
-        Stamp { packet, ..stamp }.write(&mut self.payload);
+        self.descriptor.clear();
+        let shape = layer.encoder.shape();
+        if let Some(picture) = picture {
+            self.payload.extend(descriptor::vp8_descriptor(&frame, this == 0));
+            self.payload.extend_from_slice(picture.chunks(FILM_CUT).nth(this).unwrap_or_default());
+        } else {
+            self.payload.resize(frame.packet_len(this), 0xa5);
+            layer.encoder.fill(&frame, this, &mut self.payload);
+            let stamp = Stamp {
+                publisher: self.publisher,
+                video: true,
+                layer: layer.index,
+                spatial: frame.spatial,
+                key: frame.key,
+                start: this == 0,
+                end: last,
+                frame: frame.number,
+                packet: 0,
+                sent: now,
+            };
+            let packets = layer.packets.get_mut(usize::from(frame.spatial));
+            let packet = packets.map_or(0, |packets| std::mem::replace(packets, packets.wrapping_add(1)));
+            Stamp { packet, ..stamp }.write(&mut self.payload);
+            let place = Place { start: this == 0, end: last, template: frame.template, number: frame.frame_number };
+            let whole = (layer.encoder.mode(), shape.width, shape.height);
+            let structure = (frame.key && frame.spatial == 0 && this == 0).then_some(whole);
+            dependency::write(place, structure, &mut self.descriptor);
+        }
         let seq = layer.stream.take_seq();
         let marker = last && frame.ends_picture;
-        let place = Place { start: this == 0, end: last, template: frame.template, number: frame.frame_number };
-        let shape = layer.encoder.shape();
-        let whole = (layer.encoder.mode(), shape.width, shape.height);
-        let structure = (frame.key && frame.spatial == 0 && this == 0).then_some(whole);
-        dependency::write(place, structure, &mut self.descriptor);
         layer.cache.put(seq, ts, marker, &self.descriptor, &self.payload);
         self.transport_seq = self.transport_seq.wrapping_add(1);
         let rid = shape.rid.unwrap_or_default();
@@ -515,35 +545,38 @@ fn retransmit(
 #[cfg(test)]
 mod tests {
     use super::super::encoder::CAMERA;
+    use super::super::film::Picture;
     use super::*;
     use bytes::Bytes;
     use ramai_sfu::rtp::{Packet, rtcp};
     use std::collections::BTreeMap;
 
     fn source(pacing: Pacing) -> Source {
+        Source::new(params(pacing), 0)
+    }
+
+    fn params(pacing: Pacing) -> SourceParams {
         let mut extensions = ExtensionMap::default();
         for (id, extension) in Extension::ALL.into_iter().enumerate() {
             extensions.set(extension, id as u8 + 1);
         }
         let layers = CAMERA.iter().zip(1..).map(|(shape, n)| LayerParams { shape: *shape, ssrc: n, rtx_ssrc: 10 + n });
-        Source::new(
-            SourceParams {
-                publisher: 3,
-                seed: 1,
-                extensions,
-                audio: Some(AudioParams { mid: "0".into(), pt: 111, ssrc: 9, talk: 1.0 }),
-                video: Some(VideoParams {
-                    mid: "1".into(),
-                    codec: Codec::Vp8,
-                    pt: 96,
-                    rtx: Some(97),
-                    layers: layers.collect(),
-                    pacing,
-                    mode: Mode::L1t3,
-                }),
-            },
-            0,
-        )
+        SourceParams {
+            publisher: 3,
+            seed: 1,
+            extensions,
+            audio: Some(AudioParams { mid: "0".into(), pt: 111, ssrc: 9, talk: 1.0 }),
+            video: Some(VideoParams {
+                mid: "1".into(),
+                codec: Codec::Vp8,
+                pt: 96,
+                rtx: Some(97),
+                layers: layers.collect(),
+                pacing,
+                mode: Mode::L1t3,
+                film: Vec::new(),
+            }),
+        }
     }
 
     /// All packets up to `until`, each with when it was sent.
@@ -614,6 +647,45 @@ mod tests {
         let (_, first) = with.iter().find(|(_, p)| p.ssrc.0 == 3).unwrap();
         assert!(Stamp::read(&first.payload).is_some_and(|s| s.key && s.start));
         assert_eq!(source.counted().pauses, 1);
+    }
+
+    #[test]
+    fn a_film_is_shown_as_it_is_and_begins_anew_when_asked() {
+        let frame = |key: bool, len: usize| Picture {
+            key,
+            bytes: (0..len).map(|n| if n == 0 { u8::from(!key) } else { (n % 251) as u8 }).collect(),
+        };
+        let film = [frame(true, 3_000), frame(false, 20), frame(false, 1_200)];
+        let mut params = params(Pacing::Burst);
+        if let Some(video) = &mut params.video {
+            video.layers.truncate(1);
+            video.film = vec![Reel::of(CAMERA[0], &film)];
+        }
+        let mut source = Source::new(params, 0);
+        let shown = |packets: &[(u64, Packet)]| {
+            let mut frames: Vec<(u32, Vec<u8>)> = Vec::new();
+            for packet in packets.iter().map(|(_, p)| p).filter(|p| p.ssrc.0 == 1) {
+                let start = packet.payload[0] & 0x10 != 0;
+                if start {
+                    frames.push((packet.ts, Vec::new()));
+                }
+                let (ts, whole) = frames.last_mut().unwrap();
+                assert_eq!((*ts, packet.extensions.dependency_descriptor.is_none()), (packet.ts, true));
+                whole.extend(&packet.payload[6..]);
+            }
+            frames.into_iter().map(|(_, whole)| whole).collect::<Vec<_>>()
+        };
+        let first = shown(&run(&mut source, 0, 230 * MS));
+        assert!(first.len() >= 4);
+        for (frame, pictured) in first.iter().zip(film.iter().cycle()) {
+            assert_eq!(*frame, pictured.bytes);
+        }
+        let mut wire = Vec::new();
+        rtcp_write::pli(Ssrc(1), Ssrc(1), &mut wire);
+        let before = source.counted().key_frames;
+        rtcp::parse(&wire).for_each(|packet| source.handle_rtcp(&packet));
+        assert_eq!(shown(&run(&mut source, SECOND, SECOND + 60 * MS))[0], film[0].bytes);
+        assert!(source.counted().key_frames > before);
     }
 
     #[test]

@@ -29,6 +29,8 @@ pub struct Seen {
     pub freezes: u64,
     /// Their length together, in nanoseconds.
     pub frozen: u64,
+    /// The longest gap between two whole frames, in nanoseconds.
+    pub longest: u64,
 }
 
 impl std::ops::AddAssign for Seen {
@@ -36,6 +38,7 @@ impl std::ops::AddAssign for Seen {
         self.frames += other.frames;
         self.freezes += other.freezes;
         self.frozen += other.frozen;
+        self.longest = self.longest.max(other.longest);
     }
 }
 
@@ -101,6 +104,7 @@ impl Frames {
         let mut seen = self.seen;
         if let (true, Some(last)) = (flowing, self.last_frame) {
             let gap = now.saturating_sub(last);
+            seen.longest = seen.longest.max(gap);
             if gap > FREEZE {
                 seen.freezes += 1;
                 seen.frozen += gap;
@@ -142,6 +146,7 @@ impl Frames {
         self.seen.frames += 1;
         if let Some(last) = self.last_frame {
             let gap = at.saturating_sub(last);
+            self.seen.longest = self.seen.longest.max(gap);
             if gap > FREEZE {
                 self.seen.freezes += 1;
                 self.seen.frozen += gap;
@@ -172,7 +177,7 @@ mod tests {
     fn a_steady_picture_has_no_freeze() {
         let mut frames = Frames::default();
         play(&mut frames, 0..300, &[0], &[], true);
-        assert_eq!(frames.seen(300 * 33 * MS, true), Seen { frames: 300, ..Seen::default() });
+        assert_eq!(frames.seen(300 * 33 * MS, true), Seen { frames: 300, longest: 33 * MS, ..Seen::default() });
     }
 
     #[test]
@@ -180,7 +185,7 @@ mod tests {
         let mut frames = Frames::default();
         play(&mut frames, 0..30, &[0], &[], true);
         frames.packet(90, Part { last: true, key_start: Some(false), at: 29 * 33 * MS + 700 * MS });
-        assert_eq!(frames.seen(0, false), Seen { frames: 31, freezes: 1, frozen: 700 * MS });
+        assert_eq!(frames.seen(0, false), Seen { frames: 31, freezes: 1, frozen: 700 * MS, longest: 700 * MS });
     }
 
     #[test]
@@ -210,7 +215,7 @@ mod tests {
         play(&mut frames, 0..20, &[], &[31], false);
         frames.skip(19 * 33 * MS);
         play(&mut frames, 20..60, &[40], &[], false);
-        assert_eq!(frames.seen(0, false), Seen { frames: 59, ..Seen::default() });
+        assert_eq!(frames.seen(0, false), Seen { frames: 59, longest: 330 * MS, ..Seen::default() });
     }
 
     #[test]
@@ -218,6 +223,6 @@ mod tests {
         let mut frames = Frames::default();
         play(&mut frames, 0..12, &[0], &[31], true);
         frames.packet(31, Part { last: false, key_start: Some(false), at: 11 * 33 * MS });
-        assert_eq!(frames.seen(0, false), Seen { frames: 12, ..Seen::default() });
+        assert_eq!(frames.seen(0, false), Seen { frames: 12, longest: 66 * MS, ..Seen::default() });
     }
 }

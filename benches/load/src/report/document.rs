@@ -18,6 +18,8 @@ pub struct Joins {
     pub joined: usize,
     /// Who didn't.
     pub failed: usize,
+    /// How often somebody was told to come back later, and did.
+    pub turned_away: u64,
     /// Whose connection broke later.
     pub broken: u64,
     /// From setting out to media connected and tracks taken, in milliseconds.
@@ -95,6 +97,8 @@ pub struct Pictures {
     pub freezes: u64,
     /// Their length together, in milliseconds.
     pub frozen_ms: f64,
+    /// The longest time between two whole frames of any, in milliseconds.
+    pub longest_gap_ms: f64,
 }
 
 /// The server's process.
@@ -279,6 +283,7 @@ impl Document {
                 frames: last.frames.frames,
                 freezes: last.frames.freezes,
                 frozen_ms: last.frames.frozen as f64 / 1e6,
+                longest_gap_ms: last.frames.longest as f64 / 1e6,
             },
             checked: last.checked,
             streams: last.streams,

@@ -24,6 +24,7 @@ pub fn judge(document: &Document, expect: &Expect) -> Vec<String> {
     below("latency p99", latency, expect.expect_latency_p99_below, " ms");
     below("join p95", document.joins.time_ms.p95, expect.expect_join_p95_below, " ms");
     below("freezes", document.pictures.freezes as f64, expect.expect_freezes_below.map(|n| n as f64), "");
+    below("longest gap in a picture", document.pictures.longest_gap_ms, expect.expect_gap_below, " ms");
     if let Some(server) = document.server {
         below("server CPU per packet", server.cpu_us_per_packet, expect.expect_cpu_below, " us");
         let growth = (server.rss_end as f64 - server.rss_joined as f64) / f64::from(1 << 20);
@@ -49,8 +50,10 @@ pub fn judge(document: &Document, expect: &Expect) -> Vec<String> {
         let drops = document.tool.own_drops;
         failures.push(format!("this tool was too slow: {drops} datagrams were dropped at its own sockets"));
     }
-    if document.streams.silent > 0 {
-        failures.push(format!("{} of {} tracks never flowed", document.streams.silent, document.streams.negotiated));
+    let streams = document.streams;
+    let silent = streams.silent + if expect.allow_unheard { 0 } else { streams.unheard };
+    if silent > 0 {
+        failures.push(format!("{silent} of {} tracks never flowed", streams.negotiated));
     }
     if document.checked.damaged + document.wire.unopened > 0 {
         let (damaged, unopened) = (document.checked.damaged, document.wire.unopened);
@@ -99,6 +102,8 @@ mod tests {
             expect_freezes_below: Some(1),
             expect_cpu_below: Some(1.5),
             expect_growth_below: Some(5.0),
+            expect_gap_below: Some(300.0),
+            allow_unheard: false,
             allow_failed_joins: 0.0,
         }
     }
@@ -149,6 +154,8 @@ mod tests {
         assert_eq!(idle, Vec::<String>::new());
         one(|m| m.end.measured.own_drops = 1, "too slow");
         one(|m| m.last.streams.silent = 1, "never flowed");
+        one(|m| m.last.streams.unheard = 1, "never flowed");
+        one(|m| m.last.frames.longest = 301_000_000, "longest gap");
         one(|m| m.last.checked.damaged = 1, "damaged");
     }
 }

@@ -1,15 +1,13 @@
 //! Messages from the server itself, over the data channels of participants.
 
 use super::{Fault, Order};
-use crate::rooms::Rooms;
 use crate::rooms::room::Room;
+use crate::rooms::{Rooms, data};
 use crate::session::Context;
-use bytes::Bytes;
 use livekit_protocol as proto;
 use prost::Message;
 use proto::data_packet::{Kind, Value};
-use ramai_sfu::api::{Command, MAX_DATA_MESSAGE};
-use ramai_sfu::id::TransportId;
+use ramai_sfu::api::MAX_DATA_MESSAGE;
 use ramai_sfu::params::DataChannel;
 
 /// Largest order to send data: room's name apart, it is what is sent.
@@ -42,24 +40,14 @@ impl Rooms {
 impl Room {
     /// Sends a message of the server's own to those it names, or to everybody.
     pub(in crate::rooms) fn say(&self, kind: Kind, packet: proto::UserPacket, cx: &mut Context<'_>) {
-        let (identities, sids) = (&packet.destination_identities, &packet.destination_sids);
-        let everybody = identities.is_empty() && sids.is_empty();
-        let to: Vec<TransportId> = self
-            .sessions
-            .values()
-            .filter(|s| everybody || identities.contains(&s.info.identity) || sids.contains(&s.info.sid))
-            .filter_map(|s| s.data_transport())
-            .collect();
+        let to = self.addressees(&packet.destination_identities, &packet.destination_sids, None);
         let channel = if kind == Kind::Lossy { DataChannel::Lossy } else { DataChannel::Reliable };
         let mut message = proto::DataPacket {
-            destination_identities: identities.clone(),
+            destination_identities: packet.destination_identities.clone(),
             value: Some(Value::User(packet)),
             ..Default::default()
         };
         message.set_kind(kind);
-        let payload = Bytes::from(message.encode_to_vec());
-        if !to.is_empty() && payload.len() <= MAX_DATA_MESSAGE {
-            cx.command(Command::SendData { to: to.into(), channel, payload });
-        }
+        data::send(to, channel, &message, cx);
     }
 }

@@ -8,6 +8,7 @@ use crate::session::{Context, SessionKey};
 use livekit_protocol as proto;
 use proto::DisconnectReason;
 use proto::leave_request::Action;
+use std::collections::HashSet;
 use std::time::Duration;
 
 impl Rooms {
@@ -50,6 +51,7 @@ impl Rooms {
 
     /// The rooms of these names, or all.
     pub fn list_rooms(&self, names: &[String]) -> proto::ListRoomsResponse {
+        let names: HashSet<&String> = names.iter().collect();
         let wanted = |room: &&Room| names.is_empty() || names.contains(&room.name);
         let mut rooms: Vec<_> = self.rooms.values().filter(wanted).map(|r| r.info(&self.settings)).collect();
         rooms.sort_by(|a, b| a.name.cmp(&b.name));

@@ -28,6 +28,13 @@ pub struct Order {
     pub wall_ms: i64,
 }
 
+impl Order {
+    /// Its time in seconds since the epoch, as tokens tell theirs.
+    fn second(&self) -> u64 {
+        u64::try_from(self.wall_ms / 1000).unwrap_or(0)
+    }
+}
+
 /// Whose order it is.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum By {

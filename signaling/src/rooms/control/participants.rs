@@ -27,8 +27,8 @@ impl Rooms {
     ) -> Result<proto::RemoveParticipantResponse, Fault> {
         self.order_about(order, &wish.room, &wish.identity, |room, key, cx| {
             tracing::info!(room = room.name, "{} removed {}", order.by, wish.identity);
-            let before = if wish.revoke_token_ts > 0 { wish.revoke_token_ts } else { order.wall_ms / 1000 };
-            room.revoke(&wish.identity, u64::try_from(before).unwrap_or(0));
+            let before = u64::try_from(wish.revoke_token_ts).ok().filter(|before| *before > 0);
+            room.revoke(&wish.identity, before.unwrap_or(order.second()));
             room.remove(key, DisconnectReason::ParticipantRemoved, Some(Action::Disconnect), cx);
             Ok(proto::RemoveParticipantResponse {})
         })
@@ -44,10 +44,15 @@ impl Rooms {
             room.describe(key, &wish)?;
             match &wish.permission {
                 Some(permission) => {
-                    tracing::info!(room = room.name, ?permission, "{} set what {} may", order.by, wish.identity);
+                    let (publish, subscribe) = (permission.can_publish, permission.can_subscribe);
+                    tracing::info!(room = room.name, publish, subscribe, "{} set what {} may", order.by, wish.identity);
+                    room.remember(&wish.identity, order.second(), permission);
                     room.set_permission(key, permission, cx);
                 }
                 None => room.announce(key, true, cx),
+            }
+            if let Some(session) = room.sessions.get_mut(&key) {
+                session.renewal.hurry(cx.now);
             }
             room.participant_of(key)
         })

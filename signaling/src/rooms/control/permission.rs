@@ -8,6 +8,22 @@ use crate::session::{Context, SessionKey};
 use livekit_protocol as proto;
 use ramai_sfu::id::TrackId;
 
+impl Grants {
+    /// The same holder's, with this permission, which is whole.
+    pub(in crate::rooms) fn permitted(self, permission: &proto::ParticipantPermission) -> Grants {
+        Grants {
+            can_publish: Some(permission.can_publish),
+            can_subscribe: Some(permission.can_subscribe),
+            can_publish_data: Some(permission.can_publish_data),
+            can_publish_sources: permission.can_publish_sources().map(|s| encode::source_name(s).to_owned()).collect(),
+            can_update_own_metadata: Some(permission.can_update_metadata),
+            hidden: permission.hidden,
+            recorder: permission.recorder,
+            ..self
+        }
+    }
+}
+
 impl Room {
     /// The participant may this from now on, and nothing else.
     pub(super) fn set_permission(
@@ -18,18 +34,10 @@ impl Room {
     ) {
         let Some(session) = self.sessions.get_mut(&key) else { return };
         let before = session.waiting.as_ref().unwrap_or(&session.grants);
-        let grants = Grants {
-            can_publish: Some(permission.can_publish),
-            can_subscribe: Some(permission.can_subscribe),
-            can_publish_data: Some(permission.can_publish_data),
-            can_publish_sources: permission.can_publish_sources().map(|s| encode::source_name(s).to_owned()).collect(),
-            can_update_own_metadata: Some(permission.can_update_metadata),
-            hidden: permission.hidden,
-            recorder: permission.recorder,
-            ..before.clone()
-        };
+        let grants = before.clone().permitted(permission);
         if let Some(later) = &mut session.waiting {
             *later = grants;
+            session.renewal.hurry(cx.now);
             session.show_standing();
             return self.announce(key, true, cx);
         }
@@ -40,6 +48,7 @@ impl Room {
     pub(in crate::rooms) fn set_grants(&mut self, key: SessionKey, grants: Grants, cx: &mut Context<'_>) {
         let Some(session) = self.sessions.get_mut(&key) else { return };
         let before = std::mem::replace(&mut session.grants, grants);
+        session.renewal.hurry(cx.now);
         session.show_standing();
         let (sees, hides) = (session.grants.subscribe(), session.grants.hidden && !before.hidden);
         self.end_forbidden(key, cx);
@@ -91,9 +100,7 @@ impl Room {
     fn open_ears(&mut self, key: SessionKey, cx: &mut Context<'_>) {
         // It must have heard of the tracks that it is about to take.
         self.tell(cx);
-        if self.sessions.get(&key).is_some_and(|s| s.auto_subscribe) {
-            self.subscribe_to_all(key, cx);
-            self.with(key, cx, |session, publications, cx| session.negotiate(publications, cx));
-        }
+        self.subscribe_by_itself(key, cx);
+        self.with(key, cx, |session, publications, cx| session.negotiate(publications, cx));
     }
 }

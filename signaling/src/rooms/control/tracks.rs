@@ -7,6 +7,7 @@ use crate::rooms::room::Room;
 use crate::session::{Context, Dialect, SessionKey};
 use livekit_protocol as proto;
 use proto::{TrackInfo, TrackSource, TrackType};
+use std::collections::HashSet;
 
 impl Rooms {
     /// Mutes a track in the media plane and tells its publisher, who may unmute it by itself.
@@ -30,6 +31,7 @@ impl Rooms {
 
     /// Mutes all microphones but those of some. Returns how many were open.
     pub fn mute_all(&mut self, order: &Order, name: &str, except: &[String]) -> Result<u32, Fault> {
+        let except: HashSet<&String> = except.iter().collect();
         self.order(order, name, |room, cx| {
             let open: Vec<(SessionKey, String)> = room
                 .sessions
@@ -76,11 +78,11 @@ impl Room {
     /// Mutes or unmutes a track that is published or announced, and tells its publisher and the others.
     fn mute_for(&mut self, key: SessionKey, sid: &str, muted: bool, cx: &mut Context<'_>) -> Option<TrackInfo> {
         self.tracks_of(key).find(|info| info.sid == sid)?;
-        // First of all: a client that hears of its own track as muted and isn't, unmutes it.
+        // Nothing else: a client that hears of its own track as muted, and hasn't muted it yet, tells us that it isn't.
         if let Some(session) = self.sessions.get(&key) {
             session.notify(Notice::Mute(proto::MuteTrackRequest { sid: sid.to_owned(), muted }), cx);
         }
-        self.set_muted(key, sid, muted, cx)
+        self.set_muted(key, sid, muted, false, cx)
     }
 
     /// Published and announced tracks of a participant.

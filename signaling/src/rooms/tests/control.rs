@@ -1,6 +1,8 @@
 //! Stories of orders: what an application's server or a host asks of a room, and what everybody in it then hears and has.
 
 use super::*;
+use crate::adapter::whip;
+use crate::negotiate::sdp::Description;
 use crate::rooms::control::{By, Fault, Order};
 use proto::request_response::Reason;
 
@@ -60,7 +62,7 @@ fn everything() -> proto::ParticipantPermission {
 }
 
 #[test]
-fn who_is_muted_is_told_first_and_may_unmute_itself() {
+fn who_is_muted_is_told_and_may_unmute_itself() {
     let mut world = World::new();
     let (ana, ben) = (world.join("ana", CHROMIUM_JOIN), world.join("ben", CHROMIUM_JOIN));
     world.publish(ana);
@@ -75,7 +77,7 @@ fn who_is_muted_is_told_first_and_may_unmute_itself() {
         "the media plane drops it"
     );
     let heard = world.heard(ana);
-    let [Notice::Mute(mute), Notice::Update(_)] = heard.as_slice() else { panic!("{heard:?}") };
+    let [Notice::Mute(mute)] = heard.as_slice() else { panic!("{heard:?}") };
     assert_eq!((mute.sid.as_str(), mute.muted), (microphone.as_str(), true));
     assert!(find!(world.heard(ben), Update)[0].participants[0].tracks.iter().any(|t| t.muted));
 
@@ -162,6 +164,29 @@ fn who_may_no_longer_publish_is_cut_off_whatever_the_client_does() {
 }
 
 #[test]
+fn what_a_host_allows_outlasts_a_reload() {
+    let mut world = World::new();
+    world.join("ana", CHROMIUM_JOIN);
+    let rejoin = |world: &mut World, who: &str, may_speak: bool, nbf: u64| {
+        let mut join = wish(who, Dialect::Single);
+        (join.claims.nbf, join.claims.video.can_publish) = (nbf, Some(may_speak));
+        let conn = world.connect(join);
+        find!(world.heard(conn), Join)[0].participant.clone().unwrap().permission.unwrap().can_publish
+    };
+    let newer = 1_700_000_000;
+    assert!(rejoin(&mut world, "troll", true, 0));
+    world.permit_by_order("troll", proto::ParticipantPermission { can_publish: false, ..everything() });
+    assert!(!rejoin(&mut world, "troll", true, 0) && !rejoin(&mut world, "troll", true, newer));
+    assert!(!rejoin(&mut world, "guest", false, 0));
+    world.permit_by_order("guest", everything());
+    assert!(rejoin(&mut world, "guest", false, 0), "asked to speak, it goes on");
+    assert!(!rejoin(&mut world, "guest", false, newer), "unless a newer token says otherwise");
+    let offer = Description::parse(include_str!("../../../tests/fixtures/chromium-v0-publish.sdp")).unwrap();
+    let encoder = whip::read(wish("troll", Dialect::Whip).claims, offer).unwrap();
+    assert_eq!(world.rooms.open(world.now, 0, encoder).unwrap_err(), Refusal::NotAllowed("publish"));
+}
+
+#[test]
 fn a_camera_alone_can_be_forbidden() {
     let mut world = World::new();
     let ana = world.join("ana", CHROMIUM_JOIN);
@@ -225,6 +250,7 @@ fn who_is_removed_comes_back_with_a_newer_token_alone() {
 
     let mut claims = wish("ben", Dialect::Single).claims;
     assert_eq!(world.rooms.check(world.now, &claims), Err(Refusal::Removed));
+    assert!(world.rooms.was_removed("r", "ben") && !world.rooms.was_removed("r", "ana"));
     claims.nbf = 1_700_000_000;
     assert_eq!(world.rooms.check(world.now, &claims), Ok(()));
 

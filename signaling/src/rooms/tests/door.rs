@@ -61,8 +61,9 @@ fn the_token_makes_the_role_and_nobody_else() {
     let mut listener = wish("ben", Dialect::Single);
     listener.claims.video.can_publish = Some(false);
     listener.claims.video.can_update_own_metadata = Some(true);
-    listener.claims.attributes = HashMap::from([("ramai.role".into(), "host".into()), ("x".into(), "y".into())]);
-    listener.attributes = HashMap::from([("ramai.waiting".into(), "1".into())]);
+    let attributes = [("ramai.role", "host"), ("ramai.slots", "5"), ("x", "y")];
+    listener.claims.attributes = attributes.map(|(name, value)| (name.into(), value.into())).into();
+    listener.attributes = HashMap::from([("ramai.waiting".into(), "1".into()), ("ramai.hand".into(), "1".into())]);
     let ben = world.connect(listener);
     let me = find!(world.heard(ben), Join)[0].participant.clone().unwrap();
     assert_eq!((role(&me), me.attributes.len(), me.attributes["x"].as_str()), ("listener", 2, "y"));
@@ -119,8 +120,11 @@ fn a_locked_room_takes_nobody_new() {
 fn who_was_sent_away_does_not_belong_inside() {
     let mut world = World::new();
     world.host("ana");
-    world.join("ben", CHROMIUM_JOIN);
+    let ben = world.join("ben", CHROMIUM_JOIN);
     world.set_door(true, false);
+    // It left and is back, so it was known to belong inside.
+    world.ask(ben, Request::Leave(proto::LeaveRequest::default()));
+    world.join("ben", CHROMIUM_JOIN);
     world.remove_by_order("ben");
     let mut claims = wish("ben", Dialect::Single).claims;
     claims.nbf = 2_000_000_000;

@@ -7,6 +7,11 @@ const MANY: usize = 70;
 /// Between two ticks of the actor.
 const TICK: Duration = Duration::from_millis(250);
 
+/// A world whose rooms never hear through speaker slots, however large: what is told of tracks is to be seen alone.
+fn hearing_each() -> World {
+    World::with(|settings| settings.speaker_slots_from = 0)
+}
+
 /// A room of [`MANY`] in which everything was told.
 fn crowd(world: &mut World) -> Vec<ConnId> {
     let conns = (0..MANY).map(|n| world.join(&format!("p{n}"), CHROMIUM_JOIN)).collect();
@@ -23,7 +28,7 @@ fn told(notices: &[Notice]) -> Vec<(String, State)> {
 
 #[test]
 fn many_who_come_together_are_told_in_few_messages() {
-    let mut world = World::new();
+    let mut world = hearing_each();
     let crowd = crowd(&mut world);
     for n in 0..MANY {
         let conn = world.join(&format!("q{n}"), CHROMIUM_JOIN);
@@ -41,7 +46,7 @@ fn many_who_come_together_are_told_in_few_messages() {
 
 #[test]
 fn the_first_change_after_a_quiet_time_is_told_at_once() {
-    let mut world = World::new();
+    let mut world = hearing_each();
     let crowd = crowd(&mut world);
     world.wait(TICK);
     let ana = world.join("ana", CHROMIUM_JOIN);
@@ -56,7 +61,7 @@ fn the_first_change_after_a_quiet_time_is_told_at_once() {
 
 #[test]
 fn a_track_is_told_before_anybody_is_asked_to_take_it() {
-    let mut world = World::new();
+    let mut world = hearing_each();
     let crowd = crowd(&mut world);
     world.join("ben", CHROMIUM_JOIN);
     world.publish(crowd[0]);
@@ -76,7 +81,7 @@ fn a_track_is_told_before_anybody_is_asked_to_take_it() {
 
 #[test]
 fn who_is_back_at_once_is_told_after_having_left() {
-    let mut world = World::new();
+    let mut world = hearing_each();
     let crowd = crowd(&mut world);
     world.join("ben", CHROMIUM_JOIN);
     world.heard(crowd[0]);
@@ -93,7 +98,7 @@ fn who_is_back_at_once_is_told_after_having_left() {
 
 #[test]
 fn a_newcomer_hears_of_everybody_before_the_answer_and_in_short_messages() {
-    let mut world = World::new();
+    let mut world = hearing_each();
     crowd(&mut world);
     let late = world.join("late", CHROMIUM_JOIN);
     let heard = world.heard(late);
@@ -122,7 +127,7 @@ fn pages_for(world: &mut World, who: &str) -> Vec<bytes::Bytes> {
 #[test]
 fn newcomers_of_a_large_room_are_given_the_same_bytes() {
     for size in [200, 2000] {
-        let mut world = World::new();
+        let mut world = hearing_each();
         for n in 0..size {
             world.slip_in(&format!("p{n}"));
         }

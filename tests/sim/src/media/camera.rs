@@ -68,6 +68,11 @@ impl Camera {
         Self { video, encodings, start, frames: 0 }
     }
 
+    /// As if it had run for hours.
+    pub fn age(&mut self, now: At, wraps_in: At) {
+        self.encodings.iter_mut().for_each(|encoding| encoding.age(now, wraps_in));
+    }
+
     /// When the next picture is due.
     pub fn due(&self) -> At {
         self.start + Duration::from_nanos(u64::from(self.frames) * 1_000_000_000 / u64::from(FPS))

@@ -119,6 +119,13 @@ impl Encoding {
         }
     }
 
+    /// As if it had run for hours: sequence numbers, picture ids and timestamps wrap soon.
+    pub fn age(&mut self, now: At, wraps_in: At) {
+        (self.seq, self.rtx_seq, self.picture_id, self.tl0) =
+            (u16::MAX - 3_000, u16::MAX - 20, 0x7fff - 1_000, u8::MAX - 9);
+        self.ts_offset = self.ts_offset.wrapping_sub(self.timestamp(now + wraps_in));
+    }
+
     /// Sets the bitrate, and how many spatial layers it is for. What was off begins with a key frame.
     pub fn set_rate(&mut self, bitrate: u64, spatial_layers: u8) {
         if self.bitrate == 0 || spatial_layers > self.spatial_layers {

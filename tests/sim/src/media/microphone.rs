@@ -55,6 +55,12 @@ impl Microphone {
         self.start + self.number * FRAME
     }
 
+    /// As if it had run for hours: sequence numbers and timestamps wrap soon.
+    pub fn age(&mut self, now: At, wraps_in: At) {
+        self.seq = u16::MAX - 1_500;
+        self.ts_offset = self.ts_offset.wrapping_sub(self.timestamp(now + wraps_in));
+    }
+
     /// The timestamp of a moment.
     pub fn timestamp(&self, at: At) -> u32 {
         self.ts_offset.wrapping_add((at.as_nanos() * 48_000 / 1_000_000_000) as u32)

@@ -53,6 +53,8 @@ pub struct Publisher {
     audio: VecDeque<(Rtp, Stamp)>,
     rtcp: VecDeque<Vec<u8>>,
     next_report: At,
+    /// All its numbers wrap soon after it begins: timestamps so long after.
+    pub old: Option<At>,
     /// Key frames that the server asked for: SSRC and when.
     pub key_requests: Vec<(u32, At)>,
     /// Its estimate over time, bits per second.
@@ -71,6 +73,7 @@ impl Publisher {
             audio: VecDeque::new(),
             rtcp: VecDeque::new(),
             next_report: At::ZERO,
+            old: None,
             key_requests: Vec::new(),
             rates: Vec::new(),
         }
@@ -97,6 +100,15 @@ impl Publisher {
                     Live::Microphone(Box::new(Microphone::new(track, ssrc, redundancy, now, seed)))
                 }
             });
+        }
+        if let Some(wraps_in) = self.old {
+            self.number = u16::MAX - 4_000;
+            for live in self.tracks.iter_mut().filter_map(|track| track.live.as_mut()) {
+                match live {
+                    Live::Camera(camera) => camera.age(now, wraps_in),
+                    Live::Microphone(microphone) => microphone.age(now, wraps_in),
+                }
+            }
         }
         self.control = Some(Control::new(now, full + full / 10));
         self.next_report = now + FIRST_REPORT;

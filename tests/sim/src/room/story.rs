@@ -184,6 +184,7 @@ impl Room {
             ssrc: Ssrc(ssrc),
             rtx_ssrc: repaired.then_some(Ssrc(ssrc + 1)),
             payloads: payloads(kind(source)),
+            own: None,
         };
         self.command(Command::Subscribe {
             transport: TransportId(viewer as u64),
@@ -219,6 +220,12 @@ impl Room {
         self.subscriptions[index].paused = settings.paused.then_some(self.now);
         let subscription = SubscriptionId(self.subscriptions[index].id);
         self.command(Command::UpdateSubscription { subscription, settings });
+    }
+
+    /// What this participant sends is numbered as if it had been in calls for hours; say it before its connection is up.
+    pub fn is_old(&mut self, publisher: &str, timestamps_wrap_in: At) {
+        let index = self.peer(publisher);
+        self.peers[index].publisher.old = Some(timestamps_wrap_in);
     }
 
     /// Mutes a camera or lets it go on.
