@@ -42,7 +42,7 @@ fn refused(answer: &Answer, words: &str) {
 async fn every_way_in_says_when_to_come_back_and_those_inside_are_not_kept_out() {
     let (server, level) = house(|_| {}).await;
     let (ana, _) = connect_async(url(&server, "ana", "")).await.unwrap();
-    level.store(4, Ordering::Relaxed);
+    level.store(5, Ordering::Relaxed);
     let ben = token("ben", |_| {}, "secret");
     for path in ["/rtc", "/rtc/validate"] {
         refused(&server.get(&format!("{path}?access_token={ben}")).await, "too many are joining");

@@ -18,8 +18,11 @@ const LEAST: f64 = 0.1;
 /// The busy share of a worker up to which it doesn't slow the door, and from which on it is as slow as it gets.
 const EASY: f64 = 0.7;
 const HARD: f64 = 0.95;
-/// Level of overload from which on nobody comes in: cameras are being taken from those who are there.
-const CLOSED: u8 = 3;
+/// Level of overload from which on cameras are taken from those who are there: few come in, to be heard at least.
+const CROWDED: u8 = 3;
+const FEW: f64 = 0.05;
+/// And from which on nobody does: no camera is left to be taken.
+const CLOSED: u8 = 5;
 /// Asked so often whether the door is open again, when it's shut altogether.
 const SHUT: Duration = Duration::from_secs(5);
 
@@ -98,6 +101,7 @@ impl Admission {
 fn headroom(strain: Strain) -> f64 {
     match strain.level {
         CLOSED.. => 0.0,
+        CROWDED.. => FEW,
         0 => (1.0 - (strain.busy - EASY) / (HARD - EASY)).clamp(LEAST, 1.0),
         _ => LEAST,
     }
@@ -108,17 +112,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_door_slows_with_the_workers_and_shuts_when_cameras_go() {
+    fn the_door_slows_with_the_workers_and_shuts_when_no_camera_is_left() {
         let at = |busy, level| headroom(Strain { busy, level });
         assert_eq!((at(0.0, 0), at(0.7, 0)), (1.0, 1.0));
         assert!((at(0.825, 0) - 0.5).abs() < 1e-9);
         assert_eq!((at(1.0, 0), at(0.2, 1), at(0.2, 2)), (LEAST, LEAST, LEAST));
-        assert_eq!((at(0.2, 3), at(0.2, 6)), (0.0, 0.0));
+        assert_eq!((at(0.2, 3), at(0.2, 4)), (FEW, FEW));
+        assert_eq!((at(0.2, 5), at(0.2, 6)), (0.0, 0.0));
     }
 
     #[tokio::test]
     async fn a_shut_door_says_when_to_come_back_and_no_limit_is_no_door() {
-        let gauge: Gauge = Arc::new(|| Strain { busy: 1.0, level: 4 });
+        let gauge: Gauge = Arc::new(|| Strain { busy: 1.0, level: 5 });
         let door = Admission::new(10, 10, gauge.clone());
         assert!(matches!(door.look(0), Err(Refusal::Busy(_))));
         assert!(matches!(door.enter(0).await, Err(Refusal::Busy(when)) if when >= SHUT / 2));

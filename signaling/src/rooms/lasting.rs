@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 /// So many a room remembers; the oldest are forgotten first.
 const MAX: usize = 10_000;
 
-/// By identity: the second of the order, and the whole permission.
+/// By identity: the second from which on tokens are newer than the order, and the whole permission.
 #[derive(Default)]
 pub(super) struct Lasting(BTreeMap<String, (u64, proto::ParticipantPermission)>);
 

@@ -29,9 +29,9 @@ pub struct Order {
 }
 
 impl Order {
-    /// Its time in seconds since the epoch, as tokens tell theirs.
-    fn second(&self) -> u64 {
-        u64::try_from(self.wall_ms / 1000).unwrap_or(0)
+    /// The second from which on tokens are newer than it: tokens tell theirs in whole seconds, and in its own are both.
+    fn next_second(&self) -> u64 {
+        u64::try_from(self.wall_ms / 1000).unwrap_or(0) + 1
     }
 }
 

@@ -28,7 +28,7 @@ impl Rooms {
         self.order_about(order, &wish.room, &wish.identity, |room, key, cx| {
             tracing::info!(room = room.name, "{} removed {}", order.by, wish.identity);
             let before = u64::try_from(wish.revoke_token_ts).ok().filter(|before| *before > 0);
-            room.revoke(&wish.identity, before.unwrap_or(order.second()));
+            room.revoke(&wish.identity, before.unwrap_or(order.next_second()));
             room.remove(key, DisconnectReason::ParticipantRemoved, Some(Action::Disconnect), cx);
             Ok(proto::RemoveParticipantResponse {})
         })
@@ -46,7 +46,7 @@ impl Rooms {
                 Some(permission) => {
                     let (publish, subscribe) = (permission.can_publish, permission.can_subscribe);
                     tracing::info!(room = room.name, publish, subscribe, "{} set what {} may", order.by, wish.identity);
-                    room.remember(&wish.identity, order.second(), permission);
+                    room.remember(&wish.identity, order.next_second(), permission);
                     room.set_permission(key, permission, cx);
                 }
                 None => room.announce(key, true, cx),

@@ -173,7 +173,7 @@ fn what_a_host_allows_outlasts_a_reload() {
         let conn = world.connect(join);
         find!(world.heard(conn), Join)[0].participant.clone().unwrap().permission.unwrap().can_publish
     };
-    let newer = 1_700_000_000;
+    let newer = 1_700_000_001;
     assert!(rejoin(&mut world, "troll", true, 0));
     world.permit_by_order("troll", proto::ParticipantPermission { can_publish: false, ..everything() });
     assert!(!rejoin(&mut world, "troll", true, 0) && !rejoin(&mut world, "troll", true, newer));
@@ -252,6 +252,8 @@ fn who_is_removed_comes_back_with_a_newer_token_alone() {
     assert_eq!(world.rooms.check(world.now, &claims), Err(Refusal::Removed));
     assert!(world.rooms.was_removed("r", "ben") && !world.rooms.was_removed("r", "ana"));
     claims.nbf = 1_700_000_000;
+    assert_eq!(world.rooms.check(world.now, &claims), Err(Refusal::Removed), "made in the same second, maybe before");
+    claims.nbf += 1;
     assert_eq!(world.rooms.check(world.now, &claims), Ok(()));
 
     // Nor does the old token give orders.
