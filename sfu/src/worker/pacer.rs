@@ -119,6 +119,7 @@ mod tests {
             pt: Pt(96),
             index,
             ts: 0,
+            ends: false,
             mid: None,
             frame: 0,
             osn: None,
