@@ -252,15 +252,18 @@ fn fit(demand: &Demand, at: usize) -> Fit {
 /// What is wanted of one video. More important is what is shown large, and of those who are shown alike, who speaks; a shared screen is
 /// what all look at.
 fn demand(now: Instant, watch: &mut Watch, publication: Option<&mut Publication>, room: Option<&Room>) -> Demand {
-    let given = watch.given;
     let Some(publication) = publication.filter(|publication| publication.track.kind() == Kind::Video) else {
         return Demand::default();
     };
     let speaks = room.is_some_and(|room| room.voices.heard(now, publication.transport));
     let screen = publication.screen;
-    let Some((layer, spatial)) = find(publication, watch).and_then(|subscription| subscription.demand()) else {
+    let subscription = find(publication, watch);
+    let shown = subscription.as_ref().and_then(|subscription| subscription.layer());
+    let Some((layer, spatial)) = subscription.and_then(|subscription| subscription.demand()) else {
         return Demand::default();
     };
+    // What began between two allocations is there to stay like what was given: a first picture that stops at once is worse than none.
+    let given = watch.given.or(shown.map(|layer| (layer, 0, 0)));
     let importance = if screen { 6 } else { 2 * u32::from(layer.max(spatial).min(2)) + u32::from(speaks) };
     let ladder = publication.track.ladder(now).iter();
     let mut rungs: SmallVec<[Rung; 9]> =

@@ -175,7 +175,7 @@ struct Layer {
     /// Somebody watches it.
     active: bool,
     /// Packets of each spatial layer so far.
-    packets: [u32; 3],
+    packets: [[u32; 3]; 3],
     key_at: u64,
     key_wanted: bool,
     cache: Cache,
@@ -251,7 +251,7 @@ impl Source {
                 next_frame: now + offset + encoding,
                 encoding,
                 active: true,
-                packets: [0; 3],
+                packets: [[0; 3]; 3],
                 key_at: 0,
                 key_wanted: false,
                 cache: Cache::default(),
@@ -472,6 +472,7 @@ impl Source {
                 video: true,
                 layer: layer.index,
                 spatial: frame.spatial,
+                temporal: frame.temporal,
                 key: frame.key,
                 start: this == 0,
                 end: last,
@@ -480,6 +481,7 @@ impl Source {
                 sent: now,
             };
             let packets = layer.packets.get_mut(usize::from(frame.spatial));
+            let packets = packets.and_then(|packets| packets.get_mut(usize::from(frame.temporal)));
             let packet = packets.map_or(0, |packets| std::mem::replace(packets, packets.wrapping_add(1)));
             Stamp { packet, ..stamp }.write(&mut self.payload);
             let place = Place { start: this == 0, end: last, template: frame.template, number: frame.frame_number };

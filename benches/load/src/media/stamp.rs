@@ -18,6 +18,8 @@ pub struct Stamp {
     pub layer: u8,
     /// Spatial layer within it (SVC).
     pub spatial: u8,
+    /// Temporal layer.
+    pub temporal: u8,
     /// It belongs to a key picture.
     pub key: bool,
     /// First packet of its frame.
@@ -26,7 +28,7 @@ pub struct Stamp {
     pub end: bool,
     /// Number of its picture in its layer.
     pub frame: u32,
-    /// Number of the packet in its layer and spatial layer, from 0.
+    /// Number of the packet among those of its layer, spatial layer and temporal layer, from 0.
     pub packet: u32,
     /// When it was first sent, in nanoseconds of wall-clock time.
     pub sent: u64,
@@ -41,7 +43,7 @@ impl Stamp {
         let mut bytes = Vec::with_capacity(LEN);
         bytes.extend(MAGIC.to_be_bytes());
         bytes.extend(self.publisher.to_be_bytes());
-        bytes.extend([self.layer, flags, self.spatial, 0]);
+        bytes.extend([self.layer, flags, self.spatial, self.temporal]);
         bytes.extend(self.frame.to_be_bytes());
         bytes.extend(self.packet.to_be_bytes());
         bytes.extend(self.sent.to_be_bytes());
@@ -64,6 +66,7 @@ impl Stamp {
             video: flags & 1 != 0,
             layer,
             spatial: *bytes.get(10)?,
+            temporal: *bytes.get(11)?,
             key: flags & 2 != 0,
             start: flags & 4 != 0,
             end: flags & 8 != 0,
@@ -92,6 +95,7 @@ mod tests {
             video: true,
             layer: 2,
             spatial: 1,
+            temporal: 2,
             key: true,
             start: true,
             end: false,
@@ -103,7 +107,6 @@ mod tests {
         stamp.write(&mut payload);
         assert_eq!(Stamp::read(&payload), Some(stamp));
         for at in 68..100 {
-            // The reserved byte is covered by the check too.
             payload[at] ^= 1;
             assert_eq!(Stamp::read(&payload), None, "byte {at}");
             payload[at] ^= 1;

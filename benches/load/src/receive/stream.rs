@@ -26,6 +26,11 @@ pub struct Meta {
     pub again: bool,
 }
 
+/// Numbers are compared modulo 2^32.
+const HALF: u32 = 1 << 31;
+/// So many packets of a microphone that are missing in a row, half a second's, were held back and not lost.
+const HELD_BACK: u32 = 25;
+
 /// What was found by looking into packets.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, serde::Serialize)]
 pub struct Checked {
@@ -33,7 +38,8 @@ pub struct Checked {
     pub packets: u64,
     /// Packets without a sound stamp.
     pub damaged: u64,
-    /// Packets that are missing although sequence numbers have no gap: lost before the server numbered them.
+    /// Packets that are missing although sequence numbers have no gap: lost before the server numbered them. What a server may leave
+    /// out on purpose doesn't count: whole frames of upper layers, a microphone for longer.
     pub skipped: u64,
     /// The publisher's packet once more under a new number.
     pub repeated: u64,
@@ -68,6 +74,8 @@ pub struct Stream {
     seen: Checked,
     /// The packet before, in order: its index and stamp.
     before: Option<(u64, Stamp)>,
+    /// Number of the last packet of the lowest temporal layer, if all since then are known.
+    base: Option<u32>,
     /// Timestamp units from packet to packet that the line added (RFC 3550 section 6.4.1), times 16.
     jitter: u64,
     transit: Option<u32>,
@@ -91,6 +99,7 @@ impl Stream {
             frames: Frames::default(),
             seen: Checked::default(),
             before: None,
+            base: None,
             jitter: 0,
             transit: None,
             report: None,
@@ -202,21 +211,43 @@ impl Stream {
             if index < last {
                 return;
             }
-            if before.layer != stamp.layer {
-                self.seen.layer_switches += 1;
-            } else if index == last + 1 && before.spatial != stamp.spatial {
-                // Whole frames may be left out on purpose, parts of frames not.
-                self.seen.skipped += u64::from(!before.end) + u64::from(!stamp.start);
-            } else if index == last + 1 {
-                // Only neighbours tell: between others, packets may still be on their way.
-                match stamp.packet.wrapping_sub(before.packet) {
-                    0 => self.seen.repeated += 1,
-                    step if step < 1 << 31 => self.seen.skipped += u64::from(step - 1),
-                    _ => self.seen.repeated += 1,
-                }
+            // Only neighbours tell: between others, packets may still be on their way.
+            if before.layer != stamp.layer || index != last + 1 {
+                self.seen.layer_switches += u64::from(before.layer != stamp.layer);
+                self.base = None;
+            } else {
+                self.compare(before, stamp);
             }
         }
+        if stamp.temporal == 0 {
+            self.base = Some(stamp.packet);
+        }
         self.before = Some((index, stamp));
+    }
+
+    /// Two packets in a row of one simulcast layer. Whole frames of the layers within it may be left out on purpose: to a narrow line
+    /// fewer frames go, or smaller pictures. Parts of frames may not, nor frames that the others build on.
+    fn compare(&mut self, before: Stamp, stamp: Stamp) {
+        if before.spatial != stamp.spatial {
+            self.seen.skipped += u64::from(!before.end) + u64::from(!stamp.start);
+            self.base = None;
+            return;
+        }
+        let last = match stamp.temporal {
+            same if same == before.temporal => Some(before.packet),
+            0 => self.base,
+            _ => None,
+        };
+        // The lowest frames' parts are counted by their numbers.
+        let upper = u64::from(before.temporal > 0 && !before.end) + u64::from(stamp.temporal > 0 && !stamp.start);
+        self.seen.skipped += if before.temporal == stamp.temporal { 0 } else { upper };
+        match last.map(|last| stamp.packet.wrapping_sub(last)) {
+            None => {}
+            // The server holds back who isn't among the loudest.
+            Some(HELD_BACK..HALF) if !self.video => {}
+            Some(step @ 1..HALF) => self.seen.skipped += u64::from(step - 1),
+            Some(_) => self.seen.repeated += 1,
+        }
     }
 
     fn measure_jitter(&mut self, meta: &Meta) {
@@ -276,6 +307,34 @@ mod tests {
         assert_eq!(stream.checked().skipped, 0);
         stream.packet(meta(4, 0), part(1, 3, false, true));
         assert_eq!(stream.checked().skipped, 1, "the frame's first packet");
+    }
+
+    #[test]
+    fn fewer_frames_are_no_loss_but_those_that_others_build_on_are() {
+        let part = |temporal, packet, start, end| {
+            Some(Some(Stamp { publisher: 4, video: true, temporal, packet, start, end, ..Stamp::default() }))
+        };
+        let mut stream = Stream::new(1, true, true);
+        // 0 2 1 2, then without the uppermost, then without both.
+        let fewer = [(0, 0), (2, 0), (1, 0), (2, 1), (0, 1), (1, 1), (0, 2), (0, 3), (2, 8), (1, 4), (2, 9), (0, 4)];
+        for (seq, (temporal, packet)) in fewer.into_iter().enumerate() {
+            stream.packet(meta(seq as u16, 0), part(temporal, packet, true, true));
+        }
+        assert_eq!((stream.checked().skipped, stream.checked().repeated), (0, 0));
+        stream.packet(meta(12, 0), part(2, 11, false, true));
+        assert_eq!(stream.checked().skipped, 1, "half a frame");
+        stream.packet(meta(13, 0), part(0, 6, true, true));
+        assert_eq!(stream.checked().skipped, 2, "one of the lowest");
+    }
+
+    #[test]
+    fn a_microphone_that_was_held_back_lost_nothing() {
+        let sound = |packet| Some(Some(Stamp { publisher: 4, packet, start: true, end: true, ..Stamp::default() }));
+        let mut stream = Stream::new(1, false, true);
+        for (seq, packet) in [(1, 0), (2, 1), (3, 100), (4, 102)] {
+            stream.packet(meta(seq, 0), sound(packet));
+        }
+        assert_eq!((stream.checked().skipped, stream.checked().repeated), (1, 0));
     }
 
     #[test]
