@@ -31,6 +31,12 @@ describe('a disconnect', () => {
   });
 });
 
+it('who is turned away at the door was not let in, who is inside was removed', () => {
+  const { PARTICIPANT_REMOVED } = DisconnectReason;
+  expect(problemOfDisconnect(PARTICIPANT_REMOVED, true).title).toMatch(/not let in/);
+  expect(problemOfDisconnect(PARTICIPANT_REMOVED).title).toMatch(/removed/);
+});
+
 describe('a failed join', () => {
   it('into a full room says so and stops', () => {
     const full = { kind: 'room-full', remedy: 'stop' };

@@ -73,13 +73,23 @@ const ROOM_LOCKED: Problem = {
   remedy: 'stop',
 };
 
+const NOT_LET_IN: Problem = {
+  kind: 'removed',
+  title: 'You were not let in',
+  text: 'Whoever runs this call said no for now. Ask them before you try again.',
+  remedy: 'stop',
+};
+
 const speaksOfLockedRoom = (text: string) => /\blocked\b/i.test(text);
 
 const speaksOfFullRoom = (text: string) =>
   /\bfull\b|max(imum)?[ _-]?participants|too many participants/i.test(text);
 
-/** The problem behind a disconnect that the person didn't ask for. */
-export function problemOfDisconnect(reason: DisconnectReason | undefined): Problem {
+/**
+ * The problem behind a disconnect that the person didn't ask for.
+ * @param atTheDoor they were waiting to be let in
+ */
+export function problemOfDisconnect(reason: DisconnectReason | undefined, atTheDoor = false): Problem {
   switch (reason) {
     case DisconnectReason.DUPLICATE_IDENTITY:
       return other(
@@ -87,6 +97,7 @@ export function problemOfDisconnect(reason: DisconnectReason | undefined): Probl
         'The same tab was opened twice, and the newer one has taken over. Rejoin to bring the call back here.',
       );
     case DisconnectReason.PARTICIPANT_REMOVED:
+      if (atTheDoor) return NOT_LET_IN;
       return {
         kind: 'removed',
         title: 'You were removed from the call',

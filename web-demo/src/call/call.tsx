@@ -1,7 +1,7 @@
 // The call page: header, grid, controls, chat or people, and what stands there instead before and after the call.
 import { RoomContext } from '@livekit/components-react';
 import { useRef, useState } from 'react';
-import { ATTRIBUTE } from '../room/person';
+import { isWaiting } from '../room/person';
 import type { CallSession } from '../session/connect';
 import { useStore } from '../session/store';
 import { Chat } from './chat';
@@ -22,10 +22,7 @@ interface Props {
 export function Call({ session, onHome, onRejoin }: Props) {
   const state = useStore(session);
   const messages = useStore(session.chat);
-  const atTheDoor = useParticipantValue(
-    session.room.localParticipant,
-    (me) => me.attributes[ATTRIBUTE.waiting] === '1',
-  );
+  const atTheDoor = useParticipantValue(session.room.localParticipant, isWaiting);
   const [side, setSide] = useState<Side>();
   /** The newest message that was on screen. */
   const [seen, setSeen] = useState<string>();

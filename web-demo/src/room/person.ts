@@ -32,6 +32,9 @@ export const ATTRIBUTE = {
   slots: 'ramai.slots',
 };
 
+/** In the waiting room, as the server says. */
+export const isWaiting = ({ attributes }: Participant): boolean => attributes[ATTRIBUTE.waiting] === '1';
+
 /** Participants of the server's own (speaker slots): heard, never shown. */
 export const isServerOwn = (identity: string): boolean => identity.startsWith('ramai.');
 
@@ -46,7 +49,7 @@ export function describe(participant: Participant, before: Person | undefined, n
     joinedAt: participant.joinedAt?.getTime() ?? 0,
     role: roleOf(participant),
     hand: hand > 0 ? hand : 0,
-    waiting: attributes[ATTRIBUTE.waiting] === '1',
+    waiting: isWaiting(participant),
     mic: participant.isMicrophoneEnabled,
     camera: participant.isCameraEnabled,
     screen: participant.getTrackPublication(Track.Source.ScreenShare)?.isMuted === false,

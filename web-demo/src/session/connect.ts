@@ -13,6 +13,7 @@ import {
 import { listenToEngine } from '../room/engine-news';
 import { raiseHand } from '../room/hand';
 import { RoomModel } from '../room/model';
+import { isWaiting } from '../room/person';
 import {
   muteByHost,
   problemOfDevice,
@@ -278,7 +279,7 @@ export class CallSession extends Store<SessionState> {
     void this.publish();
     const reason = await gone;
     this.whenGone = undefined;
-    return problemOfDisconnect(reason);
+    return problemOfDisconnect(reason, isWaiting(this.room.localParticipant));
   }
 
   /** Publishes what the person wants to send: with the tracks that are open already, else by opening the devices. */
