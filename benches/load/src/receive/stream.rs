@@ -35,6 +35,8 @@ pub struct Checked {
     pub damaged: u64,
     /// Packets that are missing although sequence numbers have no gap: lost before the server numbered them.
     pub skipped: u64,
+    /// The same of audio: a server that forwards the loudest microphones leaves out the others.
+    pub unheard: u64,
     /// The publisher's packet once more under a new number.
     pub repeated: u64,
     /// Changes of the simulcast layer.
@@ -46,6 +48,7 @@ impl std::ops::AddAssign for Checked {
         self.packets += other.packets;
         self.damaged += other.damaged;
         self.skipped += other.skipped;
+        self.unheard += other.unheard;
         self.repeated += other.repeated;
         self.layer_switches += other.layer_switches;
     }
@@ -202,7 +205,9 @@ impl Stream {
             if index < last {
                 return;
             }
-            if before.layer != stamp.layer {
+            if before.publisher != stamp.publisher {
+                // A speaker slot is another's now.
+            } else if before.layer != stamp.layer {
                 self.seen.layer_switches += 1;
             } else if index == last + 1 && before.spatial != stamp.spatial {
                 // Whole frames may be left out on purpose, parts of frames not.
@@ -211,7 +216,8 @@ impl Stream {
                 // Only neighbours tell: between others, packets may still be on their way.
                 match stamp.packet.wrapping_sub(before.packet) {
                     0 => self.seen.repeated += 1,
-                    step if step < 1 << 31 => self.seen.skipped += u64::from(step - 1),
+                    step if step < 1 << 31 && self.video => self.seen.skipped += u64::from(step - 1),
+                    step if step < 1 << 31 => self.seen.unheard += u64::from(step - 1),
                     _ => self.seen.repeated += 1,
                 }
             }
@@ -276,6 +282,20 @@ mod tests {
         assert_eq!(stream.checked().skipped, 0);
         stream.packet(meta(4, 0), part(1, 3, false, true));
         assert_eq!(stream.checked().skipped, 1, "the frame's first packet");
+    }
+
+    #[test]
+    fn a_microphone_that_was_not_among_the_loudest_is_told_from_loss() {
+        let mut stream = Stream::new(1, false, true);
+        let speak =
+            |publisher, packet| Some(Some(Stamp { publisher, packet, start: true, end: true, ..Stamp::default() }));
+        for (seq, stamp) in
+            [(10, speak(4, 100)), (11, speak(4, 101)), (12, speak(4, 151)), (13, speak(9, 7)), (14, speak(9, 8))]
+        {
+            stream.packet(meta(seq, u64::from(seq) * 20 * MS), stamp);
+        }
+        let seen = stream.checked();
+        assert_eq!((seen.unheard, seen.skipped, seen.repeated), (49, 0, 0), "and a slot that changes hands is neither");
     }
 
     #[test]
