@@ -33,7 +33,8 @@ class Ramai:
         self.cores = CORES[:workers]
         self.command = [
             "target/release/ramai", "--dev", "--workers", str(workers), "--bind", ADDRESS, "--node-ip", ADDRESS,
-            "--udp-bind", ADDRESS, "--max-participants", "0", "--join-rate", "0", "--audible", "0", "--log", "warn",
+            "--udp-bind", ADDRESS, "--max-participants", "0", "--join-rate", "0", "--audible", "0",
+            "--speaker-slots-from", "0", "--log", "warn",
         ]
         if workers > 1:
             # A room spreads from here on; the default waits for more streams than this load has.

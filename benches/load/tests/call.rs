@@ -242,7 +242,8 @@ async fn a_soak_in_small_keeps_memory_and_people() {
     let live = std::env::temp_dir().join(format!("ramai-load-soak-{}.jsonl", std::process::id()));
     let path = live.to_string_lossy().into_owned();
     let small = ["--scenario", "soak", "--participants", "6", "--stay", "4s", "--duration", "25s", "--live", &path];
-    let expect = ["--expect-growth-below", "8", "--check-share", "1", "--visible", "2", "--quality", "0"];
+    let expect =
+        ["--expect-growth-below", "8", "--check-share", "1", "--visible", "2", "--quality", "0", "--allow-unheard"];
     let document = load(&server, &[&small[..], &expect].concat()).await;
     assert_eq!(document.failures, Vec::<String>::new(), "{document:#?}");
     assert!(document.joins.joined > 6 + 20, "people came and went: {}", document.joins.joined);

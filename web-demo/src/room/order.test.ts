@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { reseat, swap, type Sitter, type View } from './order';
+import { BRINGS_MS, reseat, swap, type Sitter, type View } from './order';
 
 const FIRST = 4;
 const NOW = 1_000_000;
@@ -8,6 +8,7 @@ const person = (identity: string, more: Partial<Sitter> = {}): Sitter => ({
   identity,
   camera: true,
   speaking: false,
+  speaksSince: 0,
   spokeAt: 0,
   ...more,
 });
@@ -63,6 +64,11 @@ describe('who speaks', () => {
       person('g', { speaking: true, spokeAt: NOW }),
     );
     expect(seat('abcdefgh', people, view('abcd'))).toBe('agcdefbh');
+  });
+
+  it('but not for a cough', () => {
+    const coughs = person('g', { speaking: true, spokeAt: NOW, speaksSince: NOW - BRINGS_MS + 1 });
+    expect(seat('abcdefgh', but(crowd('abcdefgh'), coughs), view('abcd'))).toBe('abcdefgh');
   });
 
   it('stays where one looks', () => {

@@ -6,6 +6,8 @@ export interface Sitter {
   identity: string;
   camera: boolean;
   speaking: boolean;
+  /** Since when, on the clock of `now`; 0 if they don't. */
+  speaksSince: number;
   /** On the clock of `now`; 0 if never. */
   spokeAt: number;
 }
@@ -21,12 +23,15 @@ export interface View {
 /** Who has spoken within this time keeps the seat on the first page without a picture too, milliseconds. */
 const KEEPS_SEAT_MS = 60_000;
 
+/** Who speaks for so long is brought to the first page: not for a cough or a yes, milliseconds. */
+export const BRINGS_MS = 1_500;
+
 type Seats = (string | undefined)[];
 
 /**
  * The seats of `people` (in the order they came), as near to `before` as can be:
  * - a gap is filled by one person from pages out of sight, and newcomers sit down at the end, pictures first;
- * - who speaks and isn't on screen gets the seat of the first page whose owner has been silent for longest;
+ * - who speaks on and isn't on screen gets the seat of the first page whose owner has been silent for longest;
  * - pictures take seats of the first page from silent people without one;
  * - pages out of sight are in order of pictures first.
  */
@@ -78,10 +83,14 @@ function fill(seats: Seats, known: ReadonlyMap<string, Sitter>, { looking }: Vie
   return filled.filter((seat) => seat !== undefined);
 }
 
-function bringSpeakers(seats: string[], known: ReadonlyMap<string, Sitter>, { first, looking }: View): void {
+function bringSpeakers(
+  seats: string[],
+  known: ReadonlyMap<string, Sitter>,
+  { first, looking, now }: View,
+): void {
   for (let at = first; at < seats.length; at += 1) {
     const person = known.get(seats[at] ?? '');
-    if (!person?.speaking || looking.has(person.identity)) continue;
+    if (!person?.speaking || now - person.speaksSince < BRINGS_MS || looking.has(person.identity)) continue;
     const place = seatToGive(seats, known, first, (other) => !other.speaking);
     if (place < 0) return;
     [seats[place], seats[at]] = [person.identity, seats[place] ?? ''];

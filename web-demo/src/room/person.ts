@@ -18,6 +18,8 @@ export interface Person {
   camera: boolean;
   screen: boolean;
   speaking: boolean;
+  /** Since when they speak, on the page's clock; 0 if they don't. */
+  speaksSince: number;
   /** When they were last heard to speak, on the page's clock; 0 if never. */
   spokeAt: number;
 }
@@ -49,6 +51,7 @@ export function describe(participant: Participant, before: Person | undefined, n
     camera: participant.isCameraEnabled,
     screen: participant.getTrackPublication(Track.Source.ScreenShare)?.isMuted === false,
     speaking: isSpeaking,
+    speaksSince: !isSpeaking ? 0 : before?.speaking ? before.speaksSince : now,
     // Also when they fall silent: that is the last moment they were heard.
     spokeAt: isSpeaking || before?.speaking ? now : (before?.spokeAt ?? 0),
   };

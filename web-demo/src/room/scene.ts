@@ -3,7 +3,7 @@
 import { RoomEvent, type Participant, type Room } from 'livekit-client';
 import { Store } from '../session/store';
 import { arrange, type Box, type Rect } from './arrange';
-import { reseat, swap } from './order';
+import { BRINGS_MS, reseat, swap } from './order';
 import type { Crowd, People } from './people';
 import type { Person } from './person';
 import { HOLD_MS, nextOnStage, type Staged } from './speaker';
@@ -124,6 +124,16 @@ export class SceneStore extends Store<Scene> {
       ),
     ];
     this.tell({ view: before.view, pinned, tiles, page, pages });
+    this.lookAgain(sitters, now);
+  }
+
+  /** Who spoke too early to take the stage or a seat is looked at again. */
+  private lookAgain(sitters: readonly Person[], now: number): void {
+    clearTimeout(this.timer);
+    const times = sitters.map(({ speaking, speaksSince }) => (speaking ? speaksSince + BRINGS_MS : 0));
+    if (this.speaker) times.push(this.speaker.since + HOLD_MS);
+    const next = Math.min(...times.filter((at) => at > now));
+    if (next < Infinity) this.timer = setTimeout(() => this.update(), next - now);
   }
 
   private stage(

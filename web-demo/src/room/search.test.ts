@@ -4,7 +4,7 @@ import { listed } from './search';
 
 const person = (name: string, more: Partial<Person> = {}): Person => ({
   ...{ identity: name, name, local: false, joinedAt: 0, role: 'speaker', hand: 0, waiting: false },
-  ...{ mic: true, camera: true, screen: false, speaking: false, spokeAt: 0 },
+  ...{ mic: true, camera: true, screen: false, speaking: false, speaksSince: 0, spokeAt: 0 },
   ...more,
 });
 const me = person('Zoë', { local: true });
