@@ -109,21 +109,24 @@ def judged(target, limit, words, wrong):
 
 def stays(results, name, size, target, max_loss=None, max_p99=None):
     """All get in, nobody is dropped, and what else is asked."""
-    limit = "all in, nobody dropped" + (f", loss < {100 * max_loss:g}%" if max_loss else "") + (f", p99 < {max_p99} ms" if max_p99 else "")
+    limit = "all in, nobody dropped" + (f", loss < {100 * max_loss:g}%" if max_loss else "") + (f", video p99 < {max_p99} ms" if max_p99 else "")
     run = run_of(results, name, size)
     if run is None or "error" in run:
         return target, limit, "–", run["error"] if run else "not measured"
     words, fine = missing(run)
     words, wrong = [words], [] if fine else [words]
-    loss, p99 = value(run, ("packets", "loss_share")) or 0, max(value(run, (kind, "p99")) or 0 for kind in ("audio", "video"))
-    words += [f"loss {100 * loss:.3f}%", f"p99 {p99:.1f} ms", f"{value(run, ('packets', 'per_second')):,.0f} packets/s"]
+    # Audio isn't judged by its p99: who begins to speak is heard from the first syllable on, which was kept until then.
+    loss, p99 = value(run, ("packets", "loss_share")) or 0, value(run, ("video", "p99")) or 0
+    heard = value(run, ("audio", "p50"))
+    words += [f"loss {100 * loss:.3f}%", f"video p99 {p99:.1f} ms"] + ([f"audio p50 {heard:.1f} ms"] if heard is not None else [])
+    words.append(f"{value(run, ('packets', 'per_second')):,.0f} packets/s")
     words.append(f"server {value(run, ('server', 'cpu_share')):.2f} and load {value(run, ('tool', 'cpu_share')):.2f} of 2 cores")
     if silent := value(run, ("streams", "silent")):
         wrong.append(f"{silent} of {value(run, ('streams', 'negotiated'))} tracks never flowed")
     if max_loss and loss >= max_loss:
         wrong.append(f"loss {100 * loss:.2f}%")
     if max_p99 and p99 >= max_p99:
-        wrong.append(f"p99 {p99:.1f} ms")
+        wrong.append(f"video p99 {p99:.1f} ms")
     return judged(target, limit, words, wrong)
 
 

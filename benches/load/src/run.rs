@@ -148,6 +148,7 @@ impl<'a> Conductor<'a> {
         let mut document = Document::new(Material {
             command: command(),
             scenario: self.args.scenario,
+            allow_unheard: self.args.expect.allow_unheard,
             span,
             before,
             begin,

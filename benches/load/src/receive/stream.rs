@@ -28,8 +28,6 @@ pub struct Meta {
 
 /// Numbers are compared modulo 2^32.
 const HALF: u32 = 1 << 31;
-/// So many packets of a microphone that are missing in a row, half a second's, were held back and not lost.
-const HELD_BACK: u32 = 25;
 
 /// What was found by looking into packets.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, serde::Serialize)]
@@ -38,9 +36,11 @@ pub struct Checked {
     pub packets: u64,
     /// Packets without a sound stamp.
     pub damaged: u64,
-    /// Packets that are missing although sequence numbers have no gap: lost before the server numbered them. What a server may leave
-    /// out on purpose doesn't count: whole frames of upper layers, a microphone for longer.
+    /// Packets that are missing although sequence numbers have no gap: lost before the server numbered them. Whole frames of
+    /// upper layers may be left out on purpose and don't count.
     pub skipped: u64,
+    /// The same of audio: a server that forwards the loudest microphones leaves out the others.
+    pub unheard: u64,
     /// The publisher's packet once more under a new number.
     pub repeated: u64,
     /// Changes of the simulcast layer.
@@ -52,6 +52,7 @@ impl std::ops::AddAssign for Checked {
         self.packets += other.packets;
         self.damaged += other.damaged;
         self.skipped += other.skipped;
+        self.unheard += other.unheard;
         self.repeated += other.repeated;
         self.layer_switches += other.layer_switches;
     }
@@ -212,7 +213,10 @@ impl Stream {
                 return;
             }
             // Only neighbours tell: between others, packets may still be on their way.
-            if before.layer != stamp.layer || index != last + 1 {
+            if before.publisher != stamp.publisher {
+                // A speaker slot is another's now.
+                self.base = None;
+            } else if before.layer != stamp.layer || index != last + 1 {
                 self.seen.layer_switches += u64::from(before.layer != stamp.layer);
                 self.base = None;
             } else {
@@ -243,8 +247,7 @@ impl Stream {
         self.seen.skipped += if before.temporal == stamp.temporal { 0 } else { upper };
         match last.map(|last| stamp.packet.wrapping_sub(last)) {
             None => {}
-            // The server holds back who isn't among the loudest.
-            Some(HELD_BACK..HALF) if !self.video => {}
+            Some(step @ 1..HALF) if !self.video => self.seen.unheard += u64::from(step - 1),
             Some(step @ 1..HALF) => self.seen.skipped += u64::from(step - 1),
             Some(_) => self.seen.repeated += 1,
         }
@@ -328,13 +331,17 @@ mod tests {
     }
 
     #[test]
-    fn a_microphone_that_was_held_back_lost_nothing() {
-        let sound = |packet| Some(Some(Stamp { publisher: 4, packet, start: true, end: true, ..Stamp::default() }));
+    fn a_microphone_that_was_not_among_the_loudest_is_told_from_loss() {
         let mut stream = Stream::new(1, false, true);
-        for (seq, packet) in [(1, 0), (2, 1), (3, 100), (4, 102)] {
-            stream.packet(meta(seq, 0), sound(packet));
+        let speak =
+            |publisher, packet| Some(Some(Stamp { publisher, packet, start: true, end: true, ..Stamp::default() }));
+        for (seq, stamp) in
+            [(10, speak(4, 100)), (11, speak(4, 101)), (12, speak(4, 151)), (13, speak(9, 7)), (14, speak(9, 8))]
+        {
+            stream.packet(meta(seq, u64::from(seq) * 20 * MS), stamp);
         }
-        assert_eq!((stream.checked().skipped, stream.checked().repeated), (1, 0));
+        let seen = stream.checked();
+        assert_eq!((seen.unheard, seen.skipped, seen.repeated), (49, 0, 0), "and a slot that changes hands is neither");
     }
 
     #[test]

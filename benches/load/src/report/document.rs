@@ -207,6 +207,8 @@ pub struct Material {
     pub command: String,
     /// What happened.
     pub scenario: Scenario,
+    /// Microphones that the server leaves out are no loss.
+    pub allow_unheard: bool,
     /// Between `begin` and `end`.
     pub span: Duration,
     /// Before the first join.
@@ -226,14 +228,16 @@ pub struct Material {
 impl Document {
     /// Puts it together; expectations are judged later.
     pub fn new(material: Material) -> Self {
-        let Material { command, scenario, span, before, begin, end, last, latency, mut joins } = material;
+        let Material { command, scenario, allow_unheard, span, before, begin, end, last, latency, mut joins } =
+            material;
         let seconds = span.as_secs_f64().max(0.001);
         let packets = end.measured.wire.packets - begin.measured.wire.packets;
         let early = begin.measured.wire.packets;
         let bytes = end.measured.wire.bytes - begin.measured.wire.bytes;
         let mut all = last.audio;
         all += last.video;
-        let lost = (all.lost + last.checked.skipped) as f64;
+        let unheard = if allow_unheard { 0 } else { last.checked.unheard };
+        let lost = (all.lost + last.checked.skipped + unheard) as f64;
         joins.first_frame_ms = Percentiles::of(latency.first_frames.clone());
         joins.broken = last.broken;
         if let Some(why) = &last.broken_why {

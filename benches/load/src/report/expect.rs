@@ -82,6 +82,7 @@ mod tests {
         Material {
             command: String::new(),
             scenario: Scenario::Broadcast,
+            allow_unheard: false,
             span: Duration::from_secs(1),
             before: Moment { server: sample(0, 20), ..Moment::default() },
             begin: Moment { server: sample(100, 30), ..Moment::default() },
@@ -130,6 +131,8 @@ mod tests {
         };
         one(|m| m.last.video.lost = 100, "loss");
         one(|m| m.last.checked.skipped = 100, "loss");
+        one(|m| m.last.checked.unheard = 100, "loss");
+        assert_eq!(failures(|m| (m.last.checked.unheard, m.allow_unheard) = (100, true)), Vec::<String>::new());
         one(|m| m.last.video.duplicates = 100, "duplicates");
         one(|m| m.last.checked.repeated = 100, "duplicates");
         one(|m| m.last.video.recovered = 100, "disorder");
