@@ -1,14 +1,14 @@
 //! One simulcast layer of a publication: its SSRC's numbering, statistics, holes, cache and clock.
 
+use super::bitrate::Bitrate;
 use super::cache::Cache;
 use super::keyframe::Keyframe;
 use super::nack::Nack;
-use super::rates::{Rates, Spatials};
 use super::sequence::{Sequence, Verdict};
 use super::stats::Stats;
 use crate::id::Ssrc;
 use crate::rtp::dependency::Structure;
-use crate::rtp::{Clock, FrameMeta, LayerSet, Packet};
+use crate::rtp::{Clock, Packet};
 use std::time::Instant;
 
 /// A layer, before and after its SSRC is known.
@@ -21,12 +21,8 @@ pub(super) struct Layer {
     clock: Option<(Ssrc, Clock)>,
     /// When media came last, padding not counted.
     pub last_media: Option<Instant>,
-    /// ... and how many pictures of all layers there had been by then.
-    pub last_picture: u32,
     /// What it costs to send it to somebody.
-    pub rates: Rates,
-    /// Its spatial layers (SVC).
-    pub spatials: LayerSet,
+    pub rate: Bitrate,
     /// Grows at every break.
     pub epoch: u32,
     /// Packets were dropped while muted: the next one is behind a break.
@@ -41,7 +37,6 @@ pub(super) struct Stream {
     pub stats: Stats,
     pub nack: Nack,
     pub structure: Structure,
-    pub spatials: Spatials,
 }
 
 /// A packet's place in its layer.
@@ -80,7 +75,6 @@ impl Layer {
                     stats: Stats::new(now, packet.ssrc, rate, seq, packet.ts),
                     nack: Nack::new(seq),
                     structure: Structure::default(),
-                    spatials: Spatials::default(),
                 });
                 Place::At(seq, index)
             }
@@ -93,13 +87,6 @@ impl Layer {
             }
         }
         place
-    }
-
-    /// A media packet is made ready, after so many pictures of all layers; `bytes` is what sending it costs.
-    pub fn count(&mut self, now: Instant, pictures: u32, meta: &FrameMeta, bytes: usize) {
-        (self.last_media, self.last_picture) = (Some(now), pictures);
-        self.spatials = meta.spatials;
-        self.rates.add(now, meta, bytes);
     }
 
     /// The newest sender report of the present SSRC.

@@ -1,6 +1,5 @@
 //! One publication: every packet of its layers comes in here, is numbered, checked, cached and made ready for all subscribers.
 
-use super::ladder::{Ladder, Rung};
 use super::layer::{Layer, Place};
 use crate::id::{Pt, Ssrc, TrackId};
 use crate::params::{Codec, Kind, MAX_LAYERS, PayloadParams, PublishParams};
@@ -14,9 +13,6 @@ const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 /// A layer counts as switched off when others went on for so long without it. A still screen is sent once a second, so it
 /// must be longer than that.
 const LAYER_SILENCE: Duration = Duration::from_millis(1_200);
-/// ... or when so many pictures of others came meanwhile, in no less than this time: who watches it stands still until then.
-const LAYER_MISSED: u32 = 16;
-const SHORTEST_SILENCE: Duration = Duration::from_millis(300);
 /// Holes right before what looks like a key frame's start may be its own first packets (H.264 sends parameter sets ahead).
 const KEYFRAME_HEAD: u64 = 4;
 /// What is sent of a packet beside its payload: RTP header, extensions, SRTP tag.
@@ -57,10 +53,7 @@ pub struct Track {
     layers: SmallVec<[Layer; 1]>,
     muted: bool,
     started: bool,
-    /// Pictures of all layers.
-    pictures: u32,
     next_report: Option<Instant>,
-    ladder: Ladder,
     counters: Counters,
 }
 
@@ -75,9 +68,7 @@ impl Track {
             layers: std::iter::repeat_with(Layer::default).take(layers).collect(),
             muted: false,
             started: false,
-            pictures: 0,
             next_report: None,
-            ladder: Ladder::default(),
             counters: Counters::default(),
         }
     }
@@ -112,11 +103,7 @@ impl Track {
     pub fn live(&self) -> LayerSet {
         let newest = self.layers.iter().filter_map(|layer| layer.last_media).max();
         let live = |layer: &Layer| match (layer.last_media, newest) {
-            (Some(last), Some(newest)) => {
-                let silent = newest.saturating_duration_since(last);
-                let missed = self.pictures.wrapping_sub(layer.last_picture);
-                silent < SHORTEST_SILENCE || silent < LAYER_SILENCE && missed < LAYER_MISSED
-            }
+            (Some(last), Some(newest)) => newest.saturating_duration_since(last) < LAYER_SILENCE,
             _ => false,
         };
         (0..).zip(&self.layers).filter(|(_, l)| live(l)).fold(LayerSet::default(), |set, (i, _)| set.with(i))
@@ -181,7 +168,9 @@ impl Track {
         self.counters.packets += 1;
         self.counters.bytes += packet.payload.len() as u64;
         self.counters.recovered += u64::from(rtx);
-        let media = self.ready(now, at, index, seq, payload, red, packet)?;
+        live.last_media = Some(now);
+        live.rate.add(now, packet.payload.len() + PACKET_OVERHEAD);
+        let media = self.ready(at, index, seq, payload, red, packet)?;
         self.layers.get_mut(at)?.cache.insert(now, media.clone());
         Some(media)
     }
@@ -208,10 +197,8 @@ impl Track {
         self.payloads.iter().copied().find(matches)
     }
 
-    #[allow(clippy::too_many_arguments, reason = "each is its own kind of thing, and there is one caller")]
     fn ready(
         &mut self,
-        now: Instant,
         at: usize,
         index: u64,
         seq: u64,
@@ -219,20 +206,14 @@ impl Track {
         red: Option<(u16, Pt)>,
         packet: Packet,
     ) -> Option<Media> {
+        let set = self.live();
         let layer = self.layers.get_mut(at)?;
         let stream = layer.stream.as_mut()?;
-        let (mut meta, picture) = frame::inspect(payload.format.codec, &packet, &mut stream.structure);
-        if self.kind == Kind::Video {
-            meta.spatials = stream.spatials.seen(packet.ts, &meta);
-        }
+        let (meta, picture) = frame::inspect(payload.format.codec, &packet, &mut stream.structure);
         if meta.keyframe && payload.format.codec != Codec::Opus {
             layer.keyframe.arrived();
             stream.nack.forget_before(seq.saturating_sub(KEYFRAME_HEAD));
         }
-        self.pictures = self.pictures.wrapping_add(meta.start.into());
-        layer.count(now, self.pictures, &meta, packet.payload.len() + PACKET_OVERHEAD);
-        let set = self.live();
-        let layer = self.layers.get_mut(at)?;
         Some(Media {
             layer: at as u8,
             epoch: layer.epoch,
@@ -259,8 +240,8 @@ impl Track {
         let Some(layer) = self.layers.get_mut(usize::from(media.layer)) else { return };
         self.counters.packets += 1;
         self.counters.bytes += media.payload.len() as u64;
-        self.pictures = self.pictures.wrapping_add(media.meta.start.into());
-        layer.count(now, self.pictures, &media.meta, media.payload.len() + PACKET_OVERHEAD);
+        layer.last_media = Some(now);
+        layer.rate.add(now, media.payload.len() + PACKET_OVERHEAD);
         if media.meta.keyframe && media.format.codec != Codec::Opus {
             layer.keyframe.arrived();
         }
@@ -277,14 +258,9 @@ impl Track {
         self.layers.iter().filter_map(|layer| layer.keyframe.deadline(now)).min()
     }
 
-    /// All that it can be sent as at this moment, and what that costs; as of some tens of milliseconds ago at most.
-    pub fn ladder(&mut self, now: Instant) -> &[Rung] {
-        if self.ladder.is_old(now) {
-            let live = self.live();
-            let layers = (0..).zip(&self.layers).filter(|(at, _)| live.contains(*at));
-            self.ladder.build(now, layers.map(|(at, layer)| (at, layer.spatials, &layer.rates)));
-        }
-        self.ladder.rungs()
+    /// What sending `layer` costs at this moment, in bits per second.
+    pub fn bitrate(&self, now: Instant, layer: u8) -> u64 {
+        self.layers.get(usize::from(layer)).map_or(0, |layer| layer.rate.get(now))
     }
 
     /// A packet that subscribers may ask for again.

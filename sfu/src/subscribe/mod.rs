@@ -1,7 +1,6 @@
 //! The sending half: one [`Subscription`] per track and subscriber chooses the layer, rewrites headers and answers NACKs. A [`Slot`] is a track made of several.
 
 pub mod allocate;
-mod gaps;
 mod report;
 mod rewrite;
 mod rtx;
@@ -9,6 +8,5 @@ mod select;
 mod slot;
 mod subscription;
 
-pub use select::Fit;
 pub use slot::Slot;
 pub use subscription::{Counters, Subscription};

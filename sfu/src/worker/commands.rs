@@ -7,7 +7,7 @@ use crate::api::Command;
 use crate::id::{RoomId, Ssrc, SubscriptionId, TrackId, TransportId};
 use crate::params::{Extension, Kind, PublishParams, SubscribeParams, SubscriptionSettings, TransportParams};
 use crate::publish::Track;
-use crate::subscribe::{Fit, Subscription};
+use crate::subscribe::Subscription;
 use crate::timers::Timer;
 use crate::transport::Transport;
 use rand::Rng;
@@ -176,7 +176,7 @@ impl Worker {
         let numbered = peer.transport.extensions().id(Extension::TransportCc).is_some();
         let limited = peer.budget.limit(now, numbered).bits().is_some();
         if kind == Kind::Video && limited {
-            new.fit(Fit::LOWEST, false);
+            new.fit(SubscriptionSettings { paused: false, max_spatial: 0 }, false);
         }
         publication.subscriptions.push(new);
         self.subscriptions.insert(id, track);

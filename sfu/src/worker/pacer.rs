@@ -119,7 +119,6 @@ mod tests {
             pt: Pt(96),
             index,
             ts: 0,
-            ends: false,
             mid: None,
             frame: 0,
             osn: None,

@@ -10,8 +10,8 @@ import { findProgram } from './server.js';
  * @typedef {{ expected: number, received: number, lost: number, duplicates: number, reordered: number, recovered: number }} Counts
  * @typedef {object} Account
  * @property {number} seconds  the measured time
- * @property {{ all: Counts, audio: Counts, video: Counts, per_second: number }} packets  the counts are of the whole run
- * @property {{ frames: number, freezes: number }} pictures
+ * @property {{ all: Counts, audio: Counts, video: Counts, per_second: number, audio_per_second: number, video_per_second: number }} packets  the counts are of the whole run
+ * @property {{ frames: number, freezes: number, per_second: number }} pictures
  */
 
 /**

@@ -3,7 +3,7 @@
 use ramai_sfu::api::Event;
 use ramai_sfu::params::SubscriptionSettings;
 use ramai_sim::media::camera::Video;
-use ramai_sim::net::kbit;
+use ramai_sim::net::{kbit, mbit};
 use ramai_sim::room::{Person, Room};
 use ramai_sim::{At, MS, SECOND};
 
@@ -36,9 +36,7 @@ fn svc_is_shown_in_full() {
     room.run(6 * SECOND);
     let video = room.video("ben", "ana");
     assert!(video.reached(2, At::ZERO).is_some_and(|at| at < 3 * SECOND));
-    // It begins with the lowest spatial layer, and the key picture with which the others come takes 110 ms at the pace of its estimate.
-    let gap = video.longest_gap(At::ZERO, room.now());
-    assert!(gap < 150 * MS, "{gap:?}");
+    assert!(video.longest_gap(At::ZERO, room.now()) < 100 * MS);
     no_violations(&room);
 }
 
@@ -81,14 +79,11 @@ fn a_publisher_on_a_poor_uplink_sends_what_it_bears() {
     room.join("ben", Person::VIEWER);
     room.up("ana").capacity(kbit(900));
     room.run(20 * SECOND);
-    // The top layer begins at 1.53 Mbit/s, which the line doesn't bear: that shows at once.
     let settled = |at: At| (5 * SECOND..15 * SECOND).contains(&at);
     let mut rates = room.published_rates("ana").iter().filter(|(at, _)| settled(*at));
-    assert!(rates.all(|(_, rate)| *rate < kbit(1_600)), "it backs off");
+    assert!(rates.all(|(_, rate)| *rate < mbit(1)), "it backed off, and grows slowly since");
     let video = room.video("ben", "ana");
-    // Until what the trial of the top layer left in the line's queue has passed, nothing else does.
-    let gap = video.longest_gap(5 * SECOND, room.now());
-    assert!(gap < SECOND, "{gap:?}");
+    assert!(video.longest_gap(5 * SECOND, room.now()) < 500 * MS, "{:?}", video.longest_gap(5 * SECOND, room.now()));
     no_violations(&room);
 }
 
@@ -98,15 +93,14 @@ fn on_a_narrow_link_voices_come_first_and_what_has_no_room_is_told_and_comes_bac
     let names = ["ana", "cid", "dan", "eve"];
     names.iter().for_each(|name| room.join(name, Person::PRESENTER));
     room.join("ben", Person::VIEWER);
-    // Four voices with RED take 440 kbit/s of it, and a picture with a quarter of its frames 64: there is one of each.
+    // Four voices with RED take 440 kbit/s of it.
     room.down("ben").capacity(kbit(750)).queue(32 * 1024);
     room.run(20 * SECOND);
     let seen =
         |room: &Room| names.iter().filter(|n| room.video("ben", n).rate(room.now() - SECOND, room.now()) > 0.0).count();
-    assert!((1..=4).contains(&seen(&room)), "{} cameras", seen(&room));
+    assert!((1..4).contains(&seen(&room)), "{} cameras", seen(&room));
     for name in names {
-        let heard = room.audio("ben", name).heard(8 * SECOND, room.now() - SECOND);
-        assert!(heard > 0.99, "{name} is heard, {heard}");
+        assert!(room.audio("ben", name).heard(8 * SECOND, room.now() - SECOND) > 0.99, "{name} is heard");
     }
     let told = |room: &Room| {
         let states = room.events.iter().filter_map(|(_, event)| match event {
@@ -115,9 +109,6 @@ fn on_a_narrow_link_voices_come_first_and_what_has_no_room_is_told_and_comes_bac
         });
         states.collect::<std::collections::BTreeMap<_, _>>()
     };
-    // For none of them any more.
-    room.down("ben").capacity(kbit(470));
-    room.run(10 * SECOND);
     assert!(told(&room).values().any(|paused| *paused), "{:?}", told(&room));
     room.down("ben").unlimited();
     room.run(10 * SECOND);

@@ -75,6 +75,10 @@ pub struct Packets {
     pub loss_share: f64,
     /// Received in a second of the measured time, retransmissions included.
     pub per_second: f64,
+    /// Different ones of audio among them.
+    pub audio_per_second: f64,
+    /// Different ones of video among them.
+    pub video_per_second: f64,
     /// Bits in a second of the measured time.
     pub bits_per_second: f64,
 }
@@ -93,6 +97,8 @@ pub struct Latencies {
 pub struct Pictures {
     /// Whole frames.
     pub frames: u64,
+    /// Those of them in a second of the measured time.
+    pub per_second: f64,
     /// Times without a whole frame for more than 500 ms.
     pub freezes: u64,
     /// Their length together, in milliseconds.
@@ -277,6 +283,8 @@ impl Document {
                 video: last.video,
                 loss_share: lost / (all.expected.max(1)) as f64,
                 per_second: packets as f64 / seconds,
+                audio_per_second: (end.measured.audio.received - begin.measured.audio.received) as f64 / seconds,
+                video_per_second: (end.measured.video.received - begin.measured.video.received) as f64 / seconds,
                 bits_per_second: 8.0 * bytes as f64 / seconds,
             },
             latency_ms: Latencies {
@@ -285,6 +293,7 @@ impl Document {
             },
             pictures: Pictures {
                 frames: last.frames.frames,
+                per_second: (end.measured.frames.frames - begin.measured.frames.frames) as f64 / seconds,
                 freezes: last.frames.freezes,
                 frozen_ms: last.frames.frozen as f64 / 1e6,
                 longest_gap_ms: last.frames.longest as f64 / 1e6,

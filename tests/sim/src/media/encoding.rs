@@ -50,8 +50,6 @@ pub struct Frame {
     /// Number of the picture of the lowest temporal layer.
     pub tl0: u8,
     refs: [Option<u32>; 2],
-    /// Of its own spatial layer it builds on the lowest temporal layer alone.
-    pub sync: bool,
 }
 
 /// What a spatial layer may still build on.
@@ -192,14 +190,13 @@ impl Encoding {
             _ => lineage.middle.or(lineage.base),
         };
         let lower = (key && spatial > 0).then(|| number - 1);
-        let sync = temporal > 0 && own == lineage.base;
         match temporal {
             0 => *lineage = Lineage { base: Some(number), middle: None },
             1 => lineage.middle = Some(number),
             _ => {}
         }
         let refs = [own, lower];
-        Frame { key, spatial, temporal, number, picture_id: self.picture_id, tl0: self.tl0, refs, sync }
+        Frame { key, spatial, temporal, number, picture_id: self.picture_id, tl0: self.tl0, refs }
     }
 
     fn packetize(&mut self, now: At, frame: &Frame, size: usize, last: bool, packets: &mut Vec<(Rtp, Stamp)>) {
