@@ -98,6 +98,11 @@ impl Track {
         self.muted = muted;
     }
 
+    /// How many encodings were negotiated.
+    pub fn encodings(&self) -> usize {
+        self.layers.len()
+    }
+
     /// The layers that the publisher sends at this moment: those that had packets, but for those that fell silent while
     /// others went on.
     pub fn live(&self) -> LayerSet {

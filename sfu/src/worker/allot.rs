@@ -121,6 +121,11 @@ impl Worker {
         let untried = !budget.estimator.is_full();
         demands.iter_mut().for_each(|demand| demand.untried = untried);
         let Allocation { mut layers, given, wanted } = allocate(bits, &demands);
+        if untried {
+            let single = |watch: &Watch| tracks.get(&watch.track).is_some_and(|p| p.track.encodings() == 1);
+            let singles: Vec<bool> = budget.watching.iter().map(single).collect();
+            go_on(&demands, &singles, &mut layers);
+        }
         if limit == Limit::Start && layers.iter().all(Option::is_none) {
             try_one(&demands, &mut layers);
         }
@@ -230,6 +235,15 @@ fn try_one(demands: &[Demand], layers: &mut [Option<u8>]) {
     let able = demands.iter().zip(layers).filter(|(demand, _)| demand.lowest().is_some());
     if let Some((demand, layer)) = able.max_by_key(|(demand, _)| demand.importance) {
         *layer = demand.lowest();
+    }
+}
+
+/// A video of one encoding, which has no lower layer to fall to, goes on once it began, until the link is found to be full.
+fn go_on(demands: &[Demand], singles: &[bool], layers: &mut [Option<u8>]) {
+    for ((demand, single), layer) in demands.iter().zip(singles).zip(layers) {
+        if layer.is_none() && *single && demand.given.is_some() {
+            *layer = demand.lowest();
+        }
     }
 }
 
