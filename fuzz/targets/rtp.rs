@@ -10,7 +10,7 @@ use ramai_sfu::params::{Codec, Format};
 use ramai_sfu::rtp::dependency::{Structure, frame_number};
 use ramai_sfu::rtp::packet::{Header, Packet};
 use ramai_sfu::rtp::picture::Picture;
-use ramai_sfu::rtp::write::{Outgoing, Patch};
+use ramai_sfu::rtp::write::{Departure, Outgoing, Patch};
 use ramai_sfu::rtp::{FrameMeta, LayerSet, Media, frame};
 
 fuzz_target!(|input: &[u8]| {
@@ -67,10 +67,11 @@ fn forward(packet: &Packet, patch: Patch, map: &ramai_sfu::params::ExtensionMap)
     };
     // Never first in the buffer, as in a batch.
     let mut buf = vec![0xff; 3];
-    let header = outgoing.write(&media, map, 7, 0x0001_0203, &mut buf);
+    let departure = Departure { transport_cc: 7, abs_send_time: 0x0001_0203, playout_delay: None };
+    let header = outgoing.write(&media, map, &departure, &mut buf);
     assert_eq!(&buf[..3], [0xff; 3]);
     let again = Packet::parse(&Bytes::copy_from_slice(&buf[3..]), map).expect("what we write can be read");
-    assert_eq!(outgoing.len(&media, map), buf.len() - 3);
+    assert_eq!(outgoing.len(&media, map, &departure), buf.len() - 3);
     assert_eq!(header + packet.payload.len(), buf.len() - 3);
     assert_eq!((again.marker, again.seq, again.ts), (packet.marker, packet.seq, packet.ts));
     assert_eq!(again.payload.len(), packet.payload.len());
