@@ -8,6 +8,7 @@ mod meeting;
 
 use meeting::{FRAME, Meeting, NOISE, TALK, assert_gapless, track, who};
 use ramai_sfu::api::{Command, Event};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -61,6 +62,23 @@ fn who_has_no_levels_is_always_heard() {
     meeting.heard(1);
     meeting.send(7, None);
     assert_eq!(meeting.voices(1), [7]);
+}
+
+/// Seven talk on two workers while the eighth shows a film whose sound is as soft as a quiet room.
+#[test]
+fn the_sound_of_a_screen_is_heard_however_soft_it_is_and_takes_no_seat() {
+    let mut meeting = Meeting::with_screen_sound(&[0, 0, 0, 0, 1, 1, 1, 1], 7);
+    meeting.talk(SECOND, &[0, 1, 2, 3, 4, 5, 6]);
+    for listener in [0, 4] {
+        let heard = meeting.heard(listener);
+        assert_gapless(&heard);
+        let film: Vec<u16> = heard.iter().filter(|packet| packet.who == 7).map(|packet| packet.sent).collect();
+        assert_eq!(film, (1000..1050).collect::<Vec<_>>(), "{listener} misses some of the film's sound");
+    }
+    meeting.talk(SECOND, &[0, 1, 2, 3, 4, 5, 6]);
+    let heard = meeting.heard(7);
+    let voices: BTreeSet<usize> = heard.iter().map(|packet| packet.who).collect();
+    assert!(voices.len() >= 5, "the seats are the microphones': {voices:?}");
 }
 
 #[test]

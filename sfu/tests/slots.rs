@@ -7,7 +7,7 @@ mod house;
 mod meeting;
 
 use house::ROOM;
-use meeting::{FRAME, Meeting, TALK, assert_gapless, track, who};
+use meeting::{FRAME, Meeting, NOISE, TALK, assert_gapless, track, who};
 use ramai_sfu::Sizes;
 use ramai_sfu::api::{Command, Event};
 use std::collections::BTreeSet;
@@ -97,6 +97,26 @@ fn the_slots_home_tells_who_speaks_and_who_is_in_which_slot() {
         .collect();
     assert_eq!(heard.last(), Some(&(vec![7], Some(7))), "and the speaker's own worker says nothing: {heard:?}");
     assert!(heard.iter().all(|(speakers, _)| *speakers == [7]), "{heard:?}");
+}
+
+#[test]
+fn the_sound_of_a_screen_goes_beside_the_slots_and_never_into_one() {
+    let mut meeting = Meeting::without_subscriptions_of(&[0, 1, 0, 1, 0], Some(4));
+    meeting.open_slots(0, 3);
+    // Streams 0, 1 and 2 are the slots.
+    for listener in [0, 1] {
+        meeting.subscribe(listener, 4);
+    }
+    meeting.sounds(SECOND, |who| Some(if who == 4 { NOISE } else { TALK }));
+    for listener in [0, 1] {
+        let heard = meeting.heard(listener);
+        assert_gapless(&heard);
+        let film: Vec<_> = heard.iter().filter(|packet| packet.who == 4).map(|p| (p.stream, p.sent)).collect();
+        assert_eq!(film, (1000..1050).map(|sent| (4, sent)).collect::<Vec<_>>(), "what {listener} hears of the film");
+    }
+    // Also where it is louder than all who talk.
+    meeting.sounds(SECOND, |who| Some(if who == 4 { 5 } else { TALK }));
+    assert!(meeting.heard(2).iter().all(|packet| packet.who != 4), "who isn't subscribed to it hears none of it");
 }
 
 #[test]

@@ -24,6 +24,8 @@ pub struct Meeting {
     pub house: House,
     /// Sequence number of everybody's next packet.
     next: Vec<u16>,
+    /// Whose track isn't a microphone but a screen's sound.
+    screen: Option<usize>,
 }
 
 /// One packet as it came to a listener.
@@ -41,7 +43,16 @@ pub struct Packet {
 impl Meeting {
     /// Everybody publishes a microphone from the worker that is named, and is subscribed to all others'.
     pub fn new(workers: &[usize]) -> Self {
-        let mut meeting = Self::without_subscriptions(workers);
+        Self::of(workers, None)
+    }
+
+    /// The same, but what one of them publishes is the sound of a screen.
+    pub fn with_screen_sound(workers: &[usize], of: usize) -> Self {
+        Self::of(workers, Some(of))
+    }
+
+    fn of(workers: &[usize], screen: Option<usize>) -> Self {
+        let mut meeting = Self::without_subscriptions_of(workers, screen);
         for listener in 0..workers.len() {
             (0..workers.len()).filter(|who| *who != listener).for_each(|who| meeting.subscribe(listener, who));
         }
@@ -50,12 +61,17 @@ impl Meeting {
 
     /// Everybody publishes, and hears nobody yet.
     pub fn without_subscriptions(workers: &[usize]) -> Self {
+        Self::without_subscriptions_of(workers, None)
+    }
+
+    /// Everybody publishes, one of them a screen's sound, and hears nobody yet.
+    pub fn without_subscriptions_of(workers: &[usize], screen: Option<usize>) -> Self {
         let mut house = House::new(workers);
         for (who, worker) in workers.iter().enumerate() {
-            let (transport, params) = (TransportId(who as u64), Box::new(published(who)));
+            let (transport, params) = (TransportId(who as u64), Box::new(published(who, screen == Some(who))));
             house.command(*worker, Command::Publish { transport, track: track(who), params });
         }
-        Self { house, next: vec![1000; workers.len()] }
+        Self { house, next: vec![1000; workers.len()], screen }
     }
 
     /// Somebody hears somebody from now on; links the workers as signaling does.
@@ -63,7 +79,8 @@ impl Meeting {
         let (at, home) = (self.house.guests[listener].worker, self.house.guests[who].worker);
         let linked = (0..listener).any(|other| other != who && self.house.guests[other].worker == at);
         if at != home && !linked {
-            let (publisher, params) = (TransportId(who as u64), Box::new(published(who)));
+            let params = Box::new(published(who, self.screen == Some(who)));
+            let publisher = TransportId(who as u64);
             let mirror =
                 Command::Mirror { track: track(who), room: ROOM, publisher, home: WorkerId(home as u16), params };
             self.house.command(at, mirror);
@@ -95,7 +112,7 @@ impl Meeting {
     /// Opens speaker slots whose home is that worker, and lets everybody hear them instead of the microphones.
     pub fn open_slots(&mut self, home: usize, slots: usize) {
         let tracks: Vec<TrackId> = (0..slots).map(slot).collect();
-        let params = Box::new(PublishParams { layers: vec![LayerParams::default()], ..published(0) });
+        let params = Box::new(PublishParams { layers: vec![LayerParams::default()], ..published(0, false) });
         for worker in 0..self.house.workers.len() {
             let open = Command::OpenSlots {
                 room: ROOM,
@@ -227,7 +244,7 @@ pub fn payloads() -> Vec<PayloadParams> {
     vec![PayloadParams { pt: Pt(OPUS), format, rtx: None, red: None, nack: false }]
 }
 
-fn published(who: usize) -> PublishParams {
+fn published(who: usize, screen: bool) -> PublishParams {
     let layers = vec![LayerParams { ssrc: Some(Ssrc(77 + who as u32)), ..LayerParams::default() }];
-    PublishParams { kind: Kind::Audio, mid: mid(who), payloads: payloads(), layers, screen: false }
+    PublishParams { kind: Kind::Audio, mid: mid(who), payloads: payloads(), layers, screen }
 }

@@ -89,6 +89,25 @@ fn who_is_in_when_the_room_grows_hears_microphones_until_the_slots_are_negotiate
 }
 
 #[test]
+fn the_sound_of_a_screen_comes_beside_the_slots() {
+    let mut world = world();
+    let (ana, ben) = (world.join("ana", CHROMIUM_JOIN), world.join("ben", CHROMIUM_JOIN));
+    world.join("cai", CHROMIUM_JOIN);
+    world.offer_again(ben, 2);
+    let mut sound = track(CHROMIUM_AUDIO, proto::TrackType::Audio);
+    sound.set_source(proto::TrackSource::ScreenShareAudio);
+    world.ask(ana, Request::AddTrack(sound));
+    world.offer_again(ana, 2);
+    let published = world.commands().into_iter().find_map(|command| match command {
+        Command::Publish { params, .. } => Some(params),
+        _ => None,
+    });
+    assert!(published.unwrap().screen, "the media plane doesn't take it for a microphone");
+    world.offer_again(ben, 3);
+    assert_eq!(world.ears(ben), (vec!["ana".to_string()], 2));
+}
+
+#[test]
 fn over_two_connections_slots_are_offered() {
     let mut world = world();
     for who in ["ana", "ben"] {
