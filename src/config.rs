@@ -105,6 +105,9 @@ keys! {
     /// From how many participants on a room hears through speaker slots: `audible` tracks into which the server puts the loudest, instead
     /// of a track for each microphone. 0: never.
     speaker_slots_from: u32 = Integer, "50";
+    /// How many cameras, and as many screens, a client that subscribes to everything is sent without asking, the first of the room. It
+    /// subscribes to any other itself. 0: all.
+    auto_subscribe_videos: u32 = Integer, "50";
     /// Addresses with port on which metrics for Prometheus are served, at `/metrics`: `127.0.0.1:9464`. Empty means nowhere, but
     /// with `dev` beside everything else. They tell who talks how much: keep them from the public.
     metrics_bind: Vec<SocketAddr> = List, "";

@@ -80,6 +80,7 @@ async fn serve(config: &Config) -> Result<(), NodeError> {
         worker_streams: config.worker_streams as usize,
         audible: config.audible.into(),
         speaker_slots_from: config.speaker_slots_from as usize,
+        auto_subscribe_videos: config.auto_subscribe_videos as usize,
         remote_unmute: config.remote_unmute,
         ..Settings::new(keys, candidates, identity.fingerprint())
     };

@@ -54,6 +54,8 @@ pub struct Settings {
     pub audible: usize,
     /// Participants from which on a room hears through speaker slots, as many as are heard at once; 0 is never.
     pub speaker_slots_from: usize,
+    /// Cameras, and as many screens, that a client which subscribes to everything is sent without asking; 0 is all.
+    pub auto_subscribe_videos: usize,
     /// Participants of all rooms together; 0 is without limit.
     pub max_total_participants: usize,
     /// Rooms at a time; 0 is without limit.
@@ -90,6 +92,7 @@ impl Settings {
             max_participants: 0,
             audible: 5,
             speaker_slots_from: 50,
+            auto_subscribe_videos: 50,
             max_total_participants: 0,
             max_rooms: 0,
             max_tracks: session::upstream::MAX_PENDING,

@@ -10,7 +10,9 @@ use livekit_protocol as proto;
 use prost::Message as _;
 use proto::signal_response::Message as Notice;
 use ramai_sfu::api::Command;
-use server::{Server, serve, token};
+use ramai_signaling::Strain;
+use server::{Server, serve, serve_with, token};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
@@ -18,6 +20,9 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 const OFFER: &str = include_str!("fixtures/chromium-v1-join.sdp");
+/// The same client publishes a camera and a microphone.
+const PUBLISH: &str = include_str!("fixtures/chromium-v1-publish.sdp");
+const CAMERA: &str = "a68eb99e-d47c-4266-9f70-704e3b36d9eb";
 
 fn join_request(request: &proto::JoinRequest) -> String {
     use base64::Engine;
@@ -25,9 +30,17 @@ fn join_request(request: &proto::JoinRequest) -> String {
     base64::engine::general_purpose::URL_SAFE.encode(wrapped.encode_to_vec())
 }
 
+fn offer(sdp: &str, id: u32) -> proto::SessionDescription {
+    proto::SessionDescription { r#type: "offer".into(), sdp: sdp.into(), id, ..Default::default() }
+}
+
 fn first_offer() -> String {
-    let offer = proto::SessionDescription { r#type: "offer".into(), sdp: OFFER.into(), id: 1, ..Default::default() };
-    join_request(&proto::JoinRequest { publisher_offer: Some(offer), ..Default::default() })
+    let connection_settings = Some(proto::ConnectionSettings { auto_subscribe: true, ..Default::default() });
+    join_request(&proto::JoinRequest {
+        publisher_offer: Some(offer(OFFER, 1)),
+        connection_settings,
+        ..Default::default()
+    })
 }
 
 async fn enter(server: &Server, who: &str) -> Socket {
@@ -95,6 +108,54 @@ async fn over_v0_the_server_offers() {
     let Notice::Join(join) = hear(&mut old).await else { panic!() };
     assert!(join.subscriber_primary);
     assert!(matches!(hear(&mut old).await, Notice::Offer(_)));
+}
+
+/// Everything up to and with the next word that `wanted` finds something in.
+async fn hear_until<T>(socket: &mut Socket, mut wanted: impl FnMut(Notice) -> Option<T>) -> T {
+    loop {
+        if let Some(found) = wanted(hear(socket).await) {
+            return found;
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_takes_what_comes_is_sent_a_few_cameras_of_many_and_more_when_it_asks() {
+    let many = |settings: &mut ramai_signaling::Settings| {
+        (settings.max_participants, settings.auto_subscribe_videos) = (0, 1);
+    };
+    let server = serve_with(many, Arc::new(Strain::default)).await;
+    let (mut cameras, mut publishers) = (Vec::new(), Vec::new());
+    for who in ["ana", "ben", "cai"] {
+        let mut socket = enter(&server, who).await;
+        let mut camera = proto::AddTrackRequest { cid: CAMERA.into(), ..Default::default() };
+        camera.set_type(proto::TrackType::Video);
+        camera.set_source(proto::TrackSource::Camera);
+        socket.send(request(proto::signal_request::Message::AddTrack(camera))).await.unwrap();
+        socket.send(request(proto::signal_request::Message::Offer(offer(PUBLISH, 2)))).await.unwrap();
+        let published = hear_until(&mut socket, |notice| match notice {
+            Notice::TrackPublished(published) => published.track,
+            _ => None,
+        });
+        cameras.push(published.await.sid);
+        publishers.push(socket);
+    }
+    let mut naive = enter(&server, "naive").await;
+    let sent = |notice| match notice {
+        Notice::Answer(answer) => Some(answer.mid_to_track_id.into_values().collect::<Vec<_>>()),
+        _ => None,
+    };
+    assert_eq!(hear_until(&mut naive, sent).await, cameras[..1]);
+
+    let more = proto::UpdateSubscription { track_sids: cameras.clone(), subscribe: true, ..Default::default() };
+    naive.send(request(proto::signal_request::Message::Subscription(more))).await.unwrap();
+    let asked = |notice| if let Notice::MediaSectionsRequirement(asked) = notice { Some(asked) } else { None };
+    hear_until(&mut naive, asked).await;
+    naive.send(request(proto::signal_request::Message::Offer(offer(OFFER, 2)))).await.unwrap();
+    let mut all = hear_until(&mut naive, sent).await;
+    all.sort();
+    cameras.sort();
+    assert_eq!(all, cameras);
 }
 
 #[tokio::test]

@@ -53,7 +53,7 @@ impl Room {
     }
 
     fn apply_permission(&mut self, track: TrackId, allowed: Option<BTreeSet<String>>, cx: &mut Context<'_>) {
-        let Room { sessions, publications, .. } = self;
+        let Room { sessions, publications, roster, .. } = self;
         let Some(publication) = publications.get_mut(&track) else { return };
         let before =
             Publication { allowed: std::mem::replace(&mut publication.allowed, allowed), ..publication.clone() };
@@ -70,9 +70,13 @@ impl Room {
                 continue;
             }
             if !may || !by_itself && by_itself_before {
+                let had = session.subscriptions.contains_key(&track);
                 session.unsubscribe(track, cx);
+                if had {
+                    session.subscribe_instead(publication, publications, roster.unsaid(), cx);
+                }
             } else if session.auto_subscribe && by_itself {
-                session.subscribe(publication, cx);
+                session.subscribe_unasked(publication, cx);
             }
             session.negotiate(publications, cx);
         }

@@ -102,8 +102,12 @@ impl Room {
                     let notice = super::permission::update(publication, false);
                     session.notify(notice, cx);
                 }
-                Some(publication) if update.subscribe => session.subscribe(publication, cx),
+                Some(publication) if update.subscribe => {
+                    session.chose(publication.track, true, publications);
+                    session.subscribe(publication, cx);
+                }
                 Some(publication) => {
+                    session.chose(publication.track, false, publications);
                     session.unsubscribe(publication.track, cx);
                     changed.push(publication.track);
                 }

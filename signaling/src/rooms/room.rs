@@ -159,7 +159,7 @@ impl Room {
     pub(super) fn subscribe_by_itself(&mut self, key: SessionKey, cx: &mut Context<'_>) {
         self.with(key, cx, |session, publications, cx| {
             for publication in publications.automatic(session.auto_subscribe) {
-                session.subscribe(publication, cx);
+                session.subscribe_unasked(publication, cx);
             }
         });
     }

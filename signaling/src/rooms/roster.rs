@@ -34,6 +34,13 @@ pub(super) struct Roster {
     told: Option<Instant>,
 }
 
+impl Roster {
+    /// Tracks that came in and nobody heard of yet.
+    pub(super) fn unsaid(&self) -> &[TrackId] {
+        &self.published
+    }
+}
+
 enum Change {
     /// Is here; how, is looked up when it is told.
     Here,
@@ -153,7 +160,7 @@ impl Room {
             let before = session.subscriptions.len();
             for publication in published.iter().filter_map(|track| publications.get(track)) {
                 if publications.by_itself(publication) {
-                    session.subscribe(publication, cx);
+                    session.subscribe_unasked(publication, cx);
                 }
             }
             if session.subscriptions.len() > before {

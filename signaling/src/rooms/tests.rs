@@ -196,6 +196,7 @@ macro_rules! find {
 }
 
 // Below the macro that their stories use too.
+mod automatic;
 mod control;
 mod door;
 mod http;

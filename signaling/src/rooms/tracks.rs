@@ -61,10 +61,11 @@ impl Room {
     pub(super) fn unpublish(&mut self, track: TrackId, cx: &mut Context<'_>) {
         let Some(publication) = self.publications.remove(track) else { return };
         tracing::info!(room = self.name, track = publication.info.sid, "track unpublished");
-        let Room { sessions, publications, .. } = self;
+        let Room { sessions, publications, roster, .. } = self;
         for key in cx.subscribers.of(track) {
             let Some(session) = sessions.get_mut(&key) else { continue };
             session.unsubscribe(track, cx);
+            session.subscribe_instead(&publication, publications, roster.unsaid(), cx);
             session.negotiate(publications, cx);
         }
         cx.command(Command::Unpublish { track });

@@ -33,6 +33,7 @@ impl Session {
             placed: false,
             live: false,
             refused: false,
+            picture: publication.picture(),
             view: View::default(),
             settings: View::default().settings(publication),
         };

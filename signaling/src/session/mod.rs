@@ -3,6 +3,7 @@
 //! A [`Session`] owns the negotiation of its connections, its not yet matched tracks and its subscriptions. What concerns
 //! others comes out as [`Change`]s, which the room carries on.
 
+pub mod automatic;
 pub mod downstream;
 pub mod publication;
 mod publications;
@@ -112,6 +113,8 @@ pub struct Subscription {
     pub live: bool,
     /// The client can't take it; it was told.
     pub refused: bool,
+    /// Of what, if it is seen.
+    pub picture: Option<automatic::Picture>,
     /// What the client asked to be shown.
     pub view: quality::View,
     /// What the media plane was told last.
@@ -192,6 +195,8 @@ pub struct Session {
     pub upstream: Answerer,
     pub downstream: Option<Offerer>,
     pub subscriptions: BTreeMap<TrackId, Subscription>,
+    /// Tracks that its client sent away: it gets them no more without asking.
+    declined: BTreeSet<TrackId>,
     /// Wires that are up.
     pub connected: BTreeSet<TransportId>,
     /// Highest sequence of reliable data taken from this client.
@@ -236,6 +241,7 @@ impl Session {
             upstream,
             downstream,
             subscriptions: BTreeMap::new(),
+            declined: BTreeSet::new(),
             connected: BTreeSet::new(),
             last_sequence: 0,
             permission: None,

@@ -83,6 +83,11 @@ impl Publications {
         self.by_publisher.keys().copied()
     }
 
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.tracks.len()
+    }
+
     /// All, oldest first.
     pub fn values(&self) -> impl Iterator<Item = &Publication> {
         self.tracks.values()
