@@ -71,6 +71,31 @@ async fn a_taken_port_stops_the_start_with_words() {
     assert!(!status.success() && said.contains("port") && said.contains(&port), "{said}");
 }
 
+/// Names and nice values of a process's threads.
+fn threads(pid: u32) -> Vec<(String, i32)> {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).expect("it runs");
+    let thread = |task: std::fs::DirEntry| {
+        let name = std::fs::read_to_string(task.path().join("comm")).ok()?;
+        let stat = std::fs::read_to_string(task.path().join("stat")).ok()?;
+        // The 19th field, of which the second is in brackets and may have spaces (proc_pid_stat(5)).
+        let nice = stat.rsplit_once(')')?.1.split_whitespace().nth(16)?.parse().ok()?;
+        Some((name.trim().to_owned(), nice))
+    };
+    tasks.filter_map(|task| thread(task.ok()?)).collect()
+}
+
+#[tokio::test]
+async fn media_threads_go_before_those_of_signaling() {
+    let server = server().await;
+    let threads = threads(server.process().id());
+    let nice = |begin: &str| -> Vec<i32> {
+        threads.iter().filter(|(name, _)| name.starts_with(begin)).map(|(_, nice)| *nice).collect()
+    };
+    let media = nice("media-").into_iter().max().expect("a media thread");
+    let signaling = nice("tokio").into_iter().min().expect("a thread of signaling");
+    assert!(media < signaling, "{threads:?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_tells_clients_and_ends_well() {
     let mut server = server().await;

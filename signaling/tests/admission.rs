@@ -18,7 +18,10 @@ async fn house(change: impl FnOnce(&mut ramai_signaling::Settings)) -> (Server, 
     let level = Arc::new(AtomicU8::new(0));
     let gauge: Gauge = {
         let level = level.clone();
-        Arc::new(move || Strain { busy: 0.0, level: level.load(Ordering::Relaxed) })
+        Arc::new(move || {
+            let level = level.load(Ordering::Relaxed);
+            Strain { busy: if level == 0 { 0.0 } else { 1.0 }, level }
+        })
     };
     let settings = |settings: &mut ramai_signaling::Settings| {
         (settings.join_rate, settings.join_burst, settings.max_participants) = (50, 50, 0);

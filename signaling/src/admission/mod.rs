@@ -13,16 +13,20 @@ use std::time::{Duration, Instant};
 
 /// Messages that wait for the task of all rooms: from here on it is behind.
 const BACKLOG: usize = 512;
-/// Newcomers that the door lets through at least while media can still be served: who waits must see the queue move.
+/// Newcomers that the door lets through at least while all is sent or only high layers aren't: who waits must see the queue move.
 const LEAST: f64 = 0.1;
 /// The busy share of a worker up to which it doesn't slow the door, and from which on it is as slow as it gets.
 const EASY: f64 = 0.7;
 const HARD: f64 = 0.95;
-/// Level of overload from which on cameras are taken from those who are there: few come in, to be heard at least.
+/// Level of overload from which on high layers of cameras aren't sent: that makes room, and as long as there is, people come in for it.
+const LOW: u8 = 1;
+const HALF: f64 = 0.5;
+/// From which on cameras are taken from those who are there: fewer come in.
 const CROWDED: u8 = 3;
 const FEW: f64 = 0.05;
-/// And from which on nobody does: no camera is left to be taken.
-const CLOSED: u8 = 5;
+const SOME: f64 = 0.2;
+/// And from which on no camera is left to be taken: only while there is room for what they will hear, and nobody while there is none.
+const BARE: u8 = 5;
 /// Asked so often whether the door is open again, when it's shut altogether.
 const SHUT: Duration = Duration::from_secs(5);
 
@@ -97,14 +101,17 @@ impl Admission {
     }
 }
 
-/// The share of the rate that strained workers bear.
+/// The share of the rate that strained workers bear. What a level lets go gives workers time, and time is what newcomers need: were the door
+/// to mind the level alone, those before it would wait for the very pictures that make room for them.
 fn headroom(strain: Strain) -> f64 {
-    match strain.level {
-        CLOSED.. => 0.0,
-        CROWDED.. => FEW,
-        0 => (1.0 - (strain.busy - EASY) / (HARD - EASY)).clamp(LEAST, 1.0),
-        _ => LEAST,
-    }
+    let (least, most) = match strain.level {
+        BARE.. => (0.0, FEW),
+        CROWDED.. => (FEW, SOME),
+        LOW.. => (LEAST, HALF),
+        0 => (LEAST, 1.0),
+    };
+    let spare = 1.0 - (strain.busy - EASY) / (HARD - EASY);
+    spare.clamp(least, most)
 }
 
 #[cfg(test)]
@@ -112,18 +119,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_door_slows_with_the_workers_and_shuts_when_no_camera_is_left() {
+    fn the_door_slows_with_the_workers_and_shuts_when_they_have_no_time_and_no_camera_left() {
         let at = |busy, level| headroom(Strain { busy, level });
         assert_eq!((at(0.0, 0), at(0.7, 0)), (1.0, 1.0));
         assert!((at(0.825, 0) - 0.5).abs() < 1e-9);
-        assert_eq!((at(1.0, 0), at(0.2, 1), at(0.2, 2)), (LEAST, LEAST, LEAST));
-        assert_eq!((at(0.2, 3), at(0.2, 4)), (FEW, FEW));
-        assert_eq!((at(0.2, 5), at(0.2, 6)), (0.0, 0.0));
+        assert_eq!((at(1.0, 0), at(1.0, 1), at(1.0, 2)), (LEAST, LEAST, LEAST));
+        assert_eq!((at(1.0, 3), at(1.0, 4)), (FEW, FEW));
+        assert_eq!((at(1.0, 5), at(1.0, 6)), (0.0, 0.0));
+    }
+
+    #[test]
+    fn what_overload_lets_go_makes_room_at_the_door() {
+        let calm = |level| headroom(Strain { busy: 0.6, level });
+        let busy = |level| headroom(Strain { busy: 1.0, level });
+        for level in 1..=6 {
+            assert!(calm(level) > busy(level), "level {level}");
+            assert!(calm(level) <= calm(level - 1), "level {level}: never faster than before something was let go");
+        }
     }
 
     #[tokio::test]
     async fn a_shut_door_says_when_to_come_back_and_no_limit_is_no_door() {
-        let gauge: Gauge = Arc::new(|| Strain { busy: 1.0, level: 5 });
+        let gauge: Gauge = Arc::new(|| Strain { busy: 1.0, level: BARE });
         let door = Admission::new(10, 10, gauge.clone());
         assert!(matches!(door.look(0), Err(Refusal::Busy(_))));
         assert!(matches!(door.enter(0).await, Err(Refusal::Busy(when)) if when >= SHUT / 2));

@@ -297,6 +297,8 @@ impl Engine {
             Command::Restart => {
                 self.latency.restart();
                 self.longest_round = 0;
+                self.past.frames.restart();
+                self.peers.values_mut().for_each(|(_, peer)| peer.restart());
             }
             Command::Hush => self.hushed = Some(now),
             Command::Snapshot { last, answer } => {
@@ -362,7 +364,7 @@ impl Handle {
         answered.await.map_err(|_| Error::Media("the engine has ended".into()))
     }
 
-    /// Forgets latencies: what matters begins now.
+    /// Forgets latencies, and tells gaps in pictures so far apart: what matters begins now.
     ///
     /// # Errors
     /// If the engine has ended.

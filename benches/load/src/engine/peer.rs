@@ -231,6 +231,11 @@ impl Peer {
         self.source.as_ref().map(Source::publisher)
     }
 
+    /// The measured time begins.
+    pub fn restart(&mut self) {
+        self.streams.values_mut().for_each(Stream::restart);
+    }
+
     /// Adds what it counted. `alive` tells which publishers still send; `last` that no more packets will come.
     pub fn measure(&self, now: u64, alive: &impl Fn(u32) -> bool, last: bool, into: &mut Measured) {
         into.wire += self.wire;

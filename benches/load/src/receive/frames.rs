@@ -29,8 +29,10 @@ pub struct Seen {
     pub freezes: u64,
     /// Their length together, in nanoseconds.
     pub frozen: u64,
-    /// The longest gap between two whole frames, in nanoseconds.
+    /// The longest gap between two whole frames since the measured time began, in nanoseconds.
     pub longest: u64,
+    /// And the longest that was over by then.
+    pub longest_before: u64,
 }
 
 impl std::ops::AddAssign for Seen {
@@ -39,6 +41,14 @@ impl std::ops::AddAssign for Seen {
         self.freezes += other.freezes;
         self.frozen += other.frozen;
         self.longest = self.longest.max(other.longest);
+        self.longest_before = self.longest_before.max(other.longest_before);
+    }
+}
+
+impl Seen {
+    /// The measured time begins.
+    pub fn restart(&mut self) {
+        self.longest_before = self.longest_before.max(std::mem::take(&mut self.longest));
     }
 }
 
@@ -92,6 +102,11 @@ impl Frames {
         self.broken = Broken::Frame;
         self.next = Some(first);
         self.drain();
+    }
+
+    /// The measured time begins. A gap that goes on counts whole.
+    pub fn restart(&mut self) {
+        self.seen.restart();
     }
 
     /// First whole frame, if one came.
@@ -186,6 +201,21 @@ mod tests {
         play(&mut frames, 0..30, &[0], &[], true);
         frames.packet(90, Part { last: true, key_start: Some(false), at: 29 * 33 * MS + 700 * MS });
         assert_eq!(frames.seen(0, false), Seen { frames: 31, freezes: 1, frozen: 700 * MS, longest: 700 * MS });
+    }
+
+    #[test]
+    fn gaps_before_the_measured_time_are_told_apart() {
+        let mut frames = Frames::default();
+        let mut frame = |number: u64, ms: u64| {
+            frames.packet(number, Part { last: true, key_start: Some(number == 0), at: ms * MS });
+            // It begins with the third frame.
+            if number == 2 {
+                frames.restart();
+            }
+        };
+        [0, 400, 433, 533].into_iter().zip(0..).for_each(|(ms, number)| frame(number, ms));
+        let seen = frames.seen(533 * MS, true);
+        assert_eq!((seen.longest_before / MS, seen.longest / MS), (400, 100));
     }
 
     #[test]

@@ -195,6 +195,11 @@ impl Stream {
         self.frames.seen(now, alive && self.announced)
     }
 
+    /// The measured time begins.
+    pub fn restart(&mut self) {
+        self.frames.restart();
+    }
+
     /// Whether a whole frame came.
     pub fn has_frame(&self) -> bool {
         self.frames.has_frame()

@@ -103,8 +103,10 @@ pub struct Pictures {
     pub freezes: u64,
     /// Their length together, in milliseconds.
     pub frozen_ms: f64,
-    /// The longest time between two whole frames of any, in milliseconds.
+    /// The longest time between two whole frames of any that was over in the measured time or later, in milliseconds.
     pub longest_gap_ms: f64,
+    /// The longest that was over before: while people came.
+    pub longest_gap_before_ms: f64,
 }
 
 /// The server's process.
@@ -297,6 +299,7 @@ impl Document {
                 freezes: last.frames.freezes,
                 frozen_ms: last.frames.frozen as f64 / 1e6,
                 longest_gap_ms: last.frames.longest as f64 / 1e6,
+                longest_gap_before_ms: last.frames.longest_before as f64 / 1e6,
             },
             checked: last.checked,
             streams: last.streams,
