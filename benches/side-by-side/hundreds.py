@@ -36,7 +36,7 @@ class Long(Section):
 def sections():
     """All, in the order of the page."""
     # Where the door is slow because the workers are busy, people come back as they are told.
-    patient = ("--retry", "60s", "--allow-unheard")
+    patient = ("--retry", "180s", "--allow-unheard")
     meeting = ("--scenario", "meeting", "--layers", "3", "--quality", "0", *patient)
     listed = [
         Long(

@@ -26,7 +26,7 @@ AROUND = 6
 # What ramai-load waits for late joins, and leaving when the server hangs.
 PATIENCE = 60
 # Who is sent away comes back within so long.
-RETRIES = 90
+RETRIES = 210
 # A call beside a run begins so long before it, and is in by then.
 BEFORE = 6
 

@@ -200,7 +200,8 @@ mod tests {
         let mut frames = Frames::default();
         play(&mut frames, 0..30, &[0], &[], true);
         frames.packet(90, Part { last: true, key_start: Some(false), at: 29 * 33 * MS + 700 * MS });
-        assert_eq!(frames.seen(0, false), Seen { frames: 31, freezes: 1, frozen: 700 * MS, longest: 700 * MS });
+        let expected = Seen { frames: 31, freezes: 1, frozen: 700 * MS, longest: 700 * MS, ..Seen::default() };
+        assert_eq!(frames.seen(0, false), expected);
     }
 
     #[test]
