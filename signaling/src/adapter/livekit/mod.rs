@@ -1,21 +1,22 @@
 //! The client protocol's routes: `/rtc` (v0) and `/rtc/v1`, each with `/validate`.
 
+mod boundary;
 pub mod encode;
 mod join;
 mod socket;
+mod websocket;
 
 use super::State;
 use crate::error::Refusal;
 use crate::session::Dialect;
 use axum::Router;
-use axum::extract::ws::WebSocketUpgrade;
-use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::{RawQuery, State as Extract};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use websocket::Handshake;
 
-type Upgrade = Result<WebSocketUpgrade, WebSocketUpgradeRejection>;
+type Upgrade = Result<Handshake, Refusal>;
 
 pub fn router() -> Router<State> {
     Router::new()
@@ -58,15 +59,11 @@ async fn connect(
         Ok(join) => Box::new(join),
         Err(refusal) => return refusal.into_response(),
     };
-    let Ok(ws) = ws else {
-        return Refusal::BadRequest("a WebSocket upgrade is needed here").into_response();
-    };
     let (rooms, request_rate) = (state.rooms.clone(), state.settings.request_rate);
-    ws.max_message_size(socket::MAX_MESSAGE)
-        .max_frame_size(socket::MAX_MESSAGE)
-        .read_buffer_size(socket::READ_BUFFER)
-        .write_buffer_size(0)
-        .on_upgrade(move |ws| socket::run(ws, rooms, join, request_rate))
+    match ws {
+        Ok(handshake) => handshake.open(move |socket| socket::run(socket, rooms, join, request_rate)),
+        Err(refusal) => refusal.into_response(),
+    }
 }
 
 /// Tells in words why a WebSocket was or would be refused: browsers can't read that from a failed upgrade.

@@ -1,23 +1,17 @@
 //! One client's WebSocket: frames in become requests, notices become frames out; pings are answered here.
 
 use super::encode::frame;
+use super::websocket::{CloseCode, CloseFrame, Message, Socket, Wire};
 use crate::counts::OpenSocket;
 use crate::rooms::actor::Handle;
 use crate::rooms::effect::Closing;
 use crate::rooms::outbox::Outbound;
 use crate::session::{Join, Request};
-use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
 use bytes::Bytes;
-use futures_util::{SinkExt, StreamExt};
 use livekit_protocol as proto;
 use prost::Message as _;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// Largest frame that is taken, in bytes: an SDP of the largest size and its envelope.
-pub const MAX_MESSAGE: usize = crate::negotiate::sdp::MAX_SDP + 64 * 1024;
-/// What one read may take from the kernel, in bytes; each socket keeps so much for as long as it lives, and writes zeros over it
-/// before each read. Requests are some hundred bytes, and a longer one only takes more reads.
-pub const READ_BUFFER: usize = 2 * 1024;
 /// What clients are told: ping so often, and take so long a silence for the end, in seconds.
 pub const PING_INTERVAL: i32 = 5;
 pub const PING_TIMEOUT: i32 = 15;
@@ -31,32 +25,32 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 const FAREWELL_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Serves one client until its socket ends.
-pub async fn run(ws: WebSocket, rooms: Handle, join: Box<Join>, request_rate: u32) {
+pub async fn run(mut socket: Socket<Wire>, rooms: Handle, join: Box<Join>, request_rate: u32) {
     let _open = OpenSocket::new(rooms.counts.clone());
     let Some((conn, mut outbox)) = rooms.join(join).await else { return };
-    let (mut sink, mut stream) = ws.split();
     let mut limit = Limit::new(request_rate, Instant::now());
     let mut last = Instant::now();
     let (how, farewell) = loop {
+        socket.shrink().await;
         let silence = tokio::time::sleep_until((last + SILENCE).into());
         tokio::select! {
             outbound = outbox.recv() => match outbound {
                 Some(Outbound::Frame(frame)) => {
-                    let sent = tokio::time::timeout(WRITE_TIMEOUT, sink.send(Message::Binary(frame))).await;
+                    let sent = tokio::time::timeout(WRITE_TIMEOUT, socket.send(Message::Binary(frame))).await;
                     if !matches!(sent, Ok(Ok(()))) {
                         break (Closing::Cut, None);
                     }
                 }
-                Some(Outbound::Close) => break (Closing::Closed, Some((close_code::NORMAL, ""))),
-                None => break (Closing::Cut, Some((close_code::AGAIN, "too slow"))),
+                Some(Outbound::Close) => break (Closing::Closed, Some((CloseCode::Normal, ""))),
+                None => break (Closing::Cut, Some((CloseCode::Again, "too slow"))),
             },
-            frame = stream.next() => {
+            frame = socket.recv() => {
                 last = Instant::now();
                 let message = match frame {
                     Some(Ok(message)) => message,
                     Some(Err(error)) => {
                         tracing::info!(conn = conn.0, reason = %error, "WebSocket failed");
-                        break (Closing::Cut, Some((close_code::SIZE, "frame too large or malformed")));
+                        break (Closing::Cut, Some((CloseCode::Size, "frame too large or malformed")));
                     }
                     None => break (Closing::Cut, None),
                 };
@@ -64,7 +58,7 @@ pub async fn run(ws: WebSocket, rooms: Handle, join: Box<Join>, request_rate: u3
                     Step::Nothing => {}
                     Step::Reply(frames) => {
                         for frame in frames {
-                            if sink.send(Message::Binary(frame)).await.is_err() {
+                            if socket.send(Message::Binary(frame)).await.is_err() {
                                 break;
                             }
                         }
@@ -77,7 +71,7 @@ pub async fn run(ws: WebSocket, rooms: Handle, join: Box<Join>, request_rate: u3
                     }
                 }
             }
-            () = silence => break (Closing::Cut, Some((close_code::POLICY, "silent for too long"))),
+            () = silence => break (Closing::Cut, Some((CloseCode::Policy, "silent for too long"))),
         }
     };
     // The room goes first: whoever comes back at once finds it settled.
@@ -86,13 +80,13 @@ pub async fn run(ws: WebSocket, rooms: Handle, join: Box<Join>, request_rate: u3
     let told = farewell.is_some();
     if let Some((code, words)) = farewell {
         let frame = CloseFrame { code, reason: words.into() };
-        let _ = tokio::time::timeout(FAREWELL_TIMEOUT, sink.send(Message::Close(Some(frame)))).await;
+        let _ = tokio::time::timeout(FAREWELL_TIMEOUT, socket.send(Message::Close(Some(frame)))).await;
     }
-    let _ = tokio::time::timeout(FAREWELL_TIMEOUT, sink.close()).await;
+    let _ = tokio::time::timeout(FAREWELL_TIMEOUT, socket.close()).await;
     if told {
         // A TCP socket that is closed with bytes unread resets the connection, and the peer may lose the words with it. So what is
         // still under way is read until the client closes too (RFC 6455 section 7.1.1).
-        let rest = async { while let Some(Ok(_)) = stream.next().await {} };
+        let rest = async { while let Some(Ok(_)) = socket.recv().await {} };
         let _ = tokio::time::timeout(FAREWELL_TIMEOUT, rest).await;
     }
 }
@@ -102,24 +96,24 @@ enum Step {
     Reply(Vec<Bytes>),
     Request(Box<Request>),
     End(Closing),
-    Refuse(u16, &'static str),
+    Refuse(CloseCode, &'static str),
 }
 
 fn handle(message: Message, limit: &mut Limit) -> Step {
     let bytes = match message {
         Message::Binary(bytes) => bytes,
-        Message::Text(_) => return Step::Refuse(close_code::UNSUPPORTED, "only binary protobuf frames are understood"),
+        Message::Text(_) => return Step::Refuse(CloseCode::Unsupported, "only binary protobuf frames are understood"),
         Message::Close(frame) => {
-            let away = frame.is_some_and(|f| f.code == close_code::AWAY);
+            let away = frame.is_some_and(|f| f.code == CloseCode::Away);
             return Step::End(if away { Closing::GoingAway } else { Closing::Closed });
         }
-        Message::Ping(_) | Message::Pong(_) => return Step::Nothing,
+        Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => return Step::Nothing,
     };
     if !limit.take() {
-        return Step::Refuse(close_code::POLICY, "too many requests");
+        return Step::Refuse(CloseCode::Policy, "too many requests");
     }
     let Ok(request) = proto::SignalRequest::decode(bytes) else {
-        return Step::Refuse(close_code::INVALID, "the frame is not a SignalRequest");
+        return Step::Refuse(CloseCode::Invalid, "the frame is not a SignalRequest");
     };
     match request.message {
         // A request of a newer protocol than ours.
