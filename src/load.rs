@@ -4,9 +4,9 @@ use ramai_sfu::overload::Load;
 use std::time::{Duration, Instant};
 
 /// Datagrams taken in one turn: enough to make long runs on the way out, few enough that the answers don't wait.
-const TAKEN: usize = 512;
-/// ... but fewer if turns get longer than this, as where each datagram goes to hundreds: what is due, commands, and the look at
-/// how it goes would all wait for the end of the turn.
+const TAKEN: usize = 1024;
+/// ... but fewer if the work of a turn takes longer than this, as where each datagram goes to hundreds: what is due, commands, and the
+/// look at how it goes would all wait for the end of the turn.
 const LONG_TURN: Duration = Duration::from_millis(10);
 /// ... and never fewer than one call brings in.
 const LEAST_TAKEN: usize = 32;
@@ -25,8 +25,10 @@ pub struct Meter {
     late: Duration,
     turns: u32,
     full_turns: u32,
-    /// When the turn began.
+    /// When the turn began, the rest before it not counted.
     woke: Instant,
+    /// When the last rest was over.
+    rested: Instant,
     limit: usize,
     /// The socket's count of losses at the last sample.
     lost: u64,
@@ -45,6 +47,7 @@ impl Meter {
             turns: 0,
             full_turns: 0,
             woke: now,
+            rested: now,
             limit: TAKEN,
             lost: 0,
             busy: Duration::ZERO,
@@ -56,19 +59,22 @@ impl Meter {
         self.limit
     }
 
-    /// The thread is about to wait.
-    pub fn sleep(&mut self, now: Instant) {
+    /// The thread is about to wait. `turn`: how long turns are meant to be, for now.
+    pub fn sleep(&mut self, now: Instant, turn: Duration) {
         let took = now.saturating_duration_since(self.woke);
-        if took > LONG_TURN {
+        // Where time runs out, turns are long so that less is to do: to take less in would undo that.
+        let long = LONG_TURN.max(2 * turn);
+        if took > long {
             self.limit = (self.limit / 2).max(LEAST_TAKEN);
-        } else if took < LONG_TURN / 2 {
+        } else if took < long / 2 {
             self.limit = (self.limit * 2).min(TAKEN);
         }
         self.fell_asleep = now;
     }
 
-    /// The thread left what came unread for so long, to serve it together.
-    pub fn rested(&mut self, time: Duration) {
+    /// Until now the thread left what came unread, for so long, to serve it together.
+    pub fn rested(&mut self, now: Instant, time: Duration) {
+        self.rested = now;
         self.asleep += time;
         // It was no part of the turn's work.
         self.woke += time;
@@ -80,8 +86,8 @@ impl Meter {
         if idle {
             self.asleep += now.saturating_duration_since(self.fell_asleep);
         }
-        // Nothing is later than since the last sample: that one told of it.
-        let since = due.map_or(now, |due| due.max(self.from));
+        // Nothing is later than since the last sample: that one told of it. And to rest was meant.
+        let since = due.map_or(now, |due| due.max(self.from).max(self.rested));
         self.late = self.late.max(now.saturating_duration_since(since));
         self.woke = now;
         self.turns += 1;
@@ -108,9 +114,10 @@ impl Meter {
             full_turns: self.full_turns,
             waiting,
             lost: lost.saturating_sub(self.lost),
+            relieved: false,
         };
         let busy = self.busy + load.busy;
-        *self = Self { busy, lost, limit: self.limit, woke: self.woke, ..Self::new(now) };
+        *self = Self { busy, lost, limit: self.limit, woke: self.woke, rested: self.rested, ..Self::new(now) };
         load
     }
 
@@ -124,6 +131,8 @@ impl Meter {
 mod tests {
     use super::*;
 
+    const MS: Duration = Duration::from_millis(1);
+
     #[test]
     fn long_turns_take_less_in() {
         let mut now = Instant::now();
@@ -132,16 +141,19 @@ mod tests {
             for _ in 0..count {
                 meter.wake(*now, false, None);
                 *now += Duration::from_millis(ms);
-                meter.sleep(*now);
+                meter.sleep(*now, MS);
             }
             meter.limit()
         };
-        assert_eq!(turns(&mut meter, &mut now, 3, 2), 512);
-        assert_eq!(turns(&mut meter, &mut now, 2, 30), 128);
-        assert_eq!(turns(&mut meter, &mut now, 9, 7), 128);
+        assert_eq!(turns(&mut meter, &mut now, 3, 2), 1024);
+        assert_eq!(turns(&mut meter, &mut now, 2, 30), 256);
+        assert_eq!(turns(&mut meter, &mut now, 9, 7), 256);
         assert_eq!(turns(&mut meter, &mut now, 9, 30), 32);
         meter.sample(now, 0, 0);
         assert_eq!(turns(&mut meter, &mut now, 1, 2), 64);
+        meter.wake(now, false, None);
+        meter.sleep(now + 30 * MS, 20 * MS);
+        assert_eq!(meter.limit(), 64, "long, but turns are meant to be");
     }
 
     #[test]
@@ -149,17 +161,37 @@ mod tests {
         let start = Instant::now();
         let at = |ms| start + Duration::from_millis(ms);
         let mut meter = Meter::new(start);
-        meter.sleep(at(10));
+        meter.sleep(at(10), MS);
         meter.wake(at(40), true, Some(at(35)));
         meter.took(true);
-        meter.sleep(at(60));
+        meter.sleep(at(60), MS);
         meter.wake(at(61), false, Some(at(100)));
         assert!(!meter.is_due(at(99)) && meter.is_due(at(100)));
         let ms = Duration::from_millis;
-        let expected = Load { span: ms(100), busy: ms(70), late: ms(5), turns: 2, full_turns: 1, waiting: 9, lost: 4 };
+        let expected = Load {
+            span: ms(100),
+            busy: ms(70),
+            late: ms(5),
+            turns: 2,
+            full_turns: 1,
+            waiting: 9,
+            lost: 4,
+            relieved: false,
+        };
         assert_eq!(meter.sample(at(100), 9, 4), expected);
         let next = meter.sample(at(200), 0, 5);
         assert_eq!((next.busy, next.late, next.turns, next.lost), (ms(100), ms(0), 0, 1));
         assert_eq!(meter.busy(), ms(170));
+    }
+
+    #[test]
+    fn what_fell_due_in_a_rest_is_late_from_its_end_on() {
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        let mut meter = Meter::new(start);
+        meter.rested(at(20), Duration::from_millis(20));
+        meter.sleep(at(20), MS);
+        meter.wake(at(23), false, Some(at(5)));
+        assert_eq!(meter.sample(at(100), 0, 0).late, Duration::from_millis(3));
     }
 }

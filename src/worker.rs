@@ -133,7 +133,7 @@ impl Loop {
         loop {
             let sleep = if more { Duration::ZERO } else { self.sleep() };
             let due = self.worker.poll_timeout();
-            self.meter.sleep(Instant::now());
+            self.meter.sleep(Instant::now(), self.worker.busy_turn());
             let readable = match self.socket.wait(Some(sleep)) {
                 Ok(readable) => readable,
                 Err(error) => {
@@ -166,7 +166,10 @@ impl Loop {
                 tracing::info!(?counters, relays_dropped = dropped, "media worker ends");
                 return;
             }
-            self.rest(now);
+            // What is left over is no less for waiting.
+            if !more {
+                self.rest(now);
+            }
         }
     }
 
@@ -198,7 +201,7 @@ impl Loop {
         // A shorter sleep takes longer than it saves.
         if left >= Duration::from_micros(50) {
             std::thread::sleep(left);
-            self.meter.rested(left);
+            self.meter.rested(Instant::now(), left);
         }
     }
 

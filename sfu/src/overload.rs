@@ -59,6 +59,8 @@ pub struct Load {
     pub waiting: u64,
     /// Datagrams that were lost in the socket for want of room, either way.
     pub lost: u64,
+    /// Turns have just become longer, which saves time; how much isn't known yet.
+    pub relieved: bool,
 }
 
 impl Load {
@@ -248,7 +250,7 @@ impl Overload {
         let before = std::mem::replace(&mut self.before, load);
         if load.is_over() {
             self.calm_since = None;
-            if load.is_better_than(&before) {
+            if load.is_better_than(&before) || (load.relieved && load.steps() == 1) {
                 return None;
             }
             if since(self.rose).is_some_and(|since| since < SETTLE) {

@@ -13,6 +13,7 @@ fn load(share: f64, late_ms: u64) -> Load {
         full_turns: 0,
         waiting: 0,
         lost: 0,
+        relieved: false,
     }
 }
 
@@ -155,4 +156,25 @@ fn each_level_lets_go_no_less_than_the_one_below_and_audio_never_goes() {
             .count();
         assert!((400..600).contains(&paused), "{paused} of 1,000 where numbers go by {step}");
     }
+}
+
+#[test]
+fn longer_turns_are_given_time_to_help_before_video_is_let_go() {
+    let start = crate::test_epoch();
+    let sample = Load {
+        span: Duration::from_millis(100),
+        busy: Duration::from_millis(98),
+        late: Duration::from_millis(30),
+        ..Load::default()
+    };
+    let rises = |relieved_for: u64| {
+        let mut overload = Overload::default();
+        let mut at = |n: u64| {
+            let load = Load { relieved: n < relieved_for, ..sample };
+            overload.handle(start + load.span * n as u32, load).is_some()
+        };
+        (0..20).find(|n| at(*n))
+    };
+    assert_eq!(rises(0), Some(2));
+    assert_eq!(rises(5), Some(7));
 }

@@ -128,6 +128,7 @@ table! { r;
     Gauge "busy_share" "Share of the last 0.1 s that was spent working." { "" => r.load.share() }
     Gauge "late_seconds" "The longest that a deadline was missed by in the last 0.1 s." { "" => r.load.late.as_secs_f64() }
     Gauge "waiting_bytes" "Bytes that wait in the socket's receive buffer." { "" => r.load.waiting }
+    Gauge "turn_seconds" "How long a turn is under load: 0.001, up to 0.02 where time runs out." { "" => r.worker.busy_turn().as_secs_f64() }
     Gauge "overload_level" "0: everything is sent; 6: audio only." { "" => r.worker.level().get() }
     Counter "overload_changes_total" "How often the level changed." { "" => r.worker.overload().changes() }
     Counter "overload_seconds_total" "Time spent in each level." {

@@ -58,6 +58,9 @@ pub struct Args {
     /// What video looks like.
     #[arg(long, value_enum, default_value_t = Codec::Vp8)]
     pub codec: Codec,
+    /// Bitrates of a camera's simulcast layers instead of LiveKit's, in kbit/s, lowest first.
+    #[arg(long, value_name = "KBPS,…", value_delimiter = ',', conflicts_with = "svc")]
+    pub rates: Vec<u32>,
     /// Cameras are sent in three spatial layers of one stream, not in simulcast; with VP9 and AV1.
     #[arg(long, value_enum, conflicts_with = "layers")]
     pub svc: Option<Mode>,

@@ -4,7 +4,7 @@ use crate::Error;
 use crate::args::Args;
 use crate::dialect::{Protocol, Publish, Seat, View};
 use crate::media::descriptor::Codec;
-use crate::media::encoder::CAMERA;
+use crate::media::encoder::{CAMERA, Shape};
 use crate::media::film;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -157,7 +157,11 @@ impl Scenario {
             let place = number as usize - 1;
             let film = films.get(place % films.len().max(1)).cloned().unwrap_or_default();
             // A single encoding is the largest.
-            let invented = CAMERA.iter().skip(if layers == 1 { 2 } else { 0 }).take(layers.into()).copied();
+            let invented = CAMERA.iter().skip(if layers == 1 { 2 } else { 0 }).take(layers.into()).enumerate();
+            let invented = invented.map(|(n, shape)| match args.rates.get(n) {
+                Some(kbps) => Shape { bitrate: kbps.saturating_mul(1_000), ..*shape },
+                None => *shape,
+            });
             let filmed = film.iter().map(|reel| reel.shape);
             let dark = args.cameras < 1.0 && rng.random::<f64>() >= args.cameras;
             let layers = match (dark, film.is_empty()) {

@@ -130,6 +130,11 @@ impl Budget {
         self.bits.unwrap_or(MOST)
     }
 
+    /// All that is wanted is given, and the link takes a quarter more than that.
+    pub(super) fn has_room(&self) -> bool {
+        self.given >= self.wanted && self.bits.is_none_or(|bits| bits >= self.given + self.given / 4)
+    }
+
     /// What goes out in any case, in bits per second.
     pub(super) fn reserve(&self, now: Instant) -> u64 {
         self.audio.get(now) + self.again.get(now)

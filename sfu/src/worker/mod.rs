@@ -356,9 +356,14 @@ impl Worker {
     }
 
     /// How long the turn that began at `now` should be: under load what comes meanwhile is better served together, and each peer
-    /// gets its packets as one run. At most a millisecond; zero with little load.
+    /// gets its packets as one run. At most a millisecond, 20 where the thread runs out of time; zero with little load.
     pub fn turn(&mut self, now: Instant) -> Duration {
         self.pace.turn(now, self.counters.forwarded, self.holding > 0)
+    }
+
+    /// How long turns are under load, for now: more than a millisecond where the thread runs out of time.
+    pub fn busy_turn(&self) -> Duration {
+        self.pace.busy_turn()
     }
 
     /// The next event, oldest first.

@@ -107,6 +107,8 @@ pub(super) struct Scratch {
     lens: Vec<usize>,
     /// The order in which it leaves.
     order: runs::Order,
+    /// The thread is short of time: longer runs are worth some padding.
+    pub(super) pressed: bool,
 }
 
 /// A packet that waits: where it lies, and what this peer gets differently.
@@ -249,7 +251,8 @@ impl Peer {
         }
         let (video, audio) = (&self.video, &self.audio);
         let waiting = video.iter().chain(audio).zip(&scratch.lens);
-        scratch.order.arrange(waiting.map(|((_, packet), len)| (packet.ssrc, *len)));
+        let padding = if scratch.pressed && self.budget.has_room() { runs::MUCH } else { runs::LITTLE };
+        scratch.order.arrange(waiting.map(|((_, packet), len)| (packet.ssrc, *len)), padding);
         for (at, len) in scratch.order.iter() {
             let found = match at.checked_sub(video.len()) {
                 None => video.get(at),
@@ -293,7 +296,7 @@ impl Peer {
         leaving.extend(self.audio.drain(..).filter_map(|(place, packet)| Some((arena.get(place)?.clone(), packet))));
         scratch.lens.clear();
         scratch.lens.extend(leaving.iter().map(|(media, packet)| packet.len(media, &way.extensions, &way.departure)));
-        runs::equalise(&mut scratch.lens);
+        runs::equalise(&mut scratch.lens, runs::LITTLE);
         for ((media, packet), len) in leaving.iter().zip(&scratch.lens) {
             let sent = way.send(&mut self.transport, &mut self.budget, media, packet, *len, batch);
             lost += u64::from(sent == 0);

@@ -10,7 +10,9 @@ use smallvec::SmallVec;
 use std::cmp::Reverse;
 
 /// The most padding that one datagram gets: 3% of a video packet.
-const MAX_PADDING: usize = 32;
+pub(super) const LITTLE: usize = 32;
+/// ... where time runs out and the way to the peer has room: all that RTP can carry. Some of a thumbnail's size, and a message less.
+pub(super) const MUCH: usize = 255;
 
 /// More than so many packets of one turn leave in the order in which they came: they make runs without help, and looking for each one's
 /// stream would take long.
@@ -33,8 +35,9 @@ struct Place {
 }
 
 impl Order {
-    /// Orders packets, told by stream and length: streams with long packets first, the packets of each stream as they stood.
-    pub(super) fn arrange(&mut self, packets: impl Iterator<Item = (Ssrc, usize)>) {
+    /// Orders packets, told by stream and length: streams with long packets first, the packets of each stream as they stood. None
+    /// gets more than `padding` bytes.
+    pub(super) fn arrange(&mut self, packets: impl Iterator<Item = (Ssrc, usize)>, padding: usize) {
         self.places.clear();
         self.lens.clear();
         for (at, (ssrc, len)) in packets.enumerate() {
@@ -51,7 +54,7 @@ impl Order {
                 *len = lens.get(usize::from(place.at)).copied().unwrap_or_default();
             }
         }
-        equalise(&mut self.lens);
+        equalise(&mut self.lens, padding);
     }
 
     /// Where each packet stood, and the length that it shall have.
@@ -60,16 +63,16 @@ impl Order {
     }
 }
 
-/// Raises each length to what its datagram shall have, none by more than [`MAX_PADDING`] and none above the longest in its run.
+/// Raises each length to what its datagram shall have, none by more than `padding` and none above the longest in its run.
 /// A datagram that ends a run stays as it is: only the last of a run may be shorter.
-pub(super) fn equalise(lens: &mut [usize]) {
+pub(super) fn equalise(lens: &mut [usize], padding: usize) {
     let mut rest = lens;
     while let Some(first) = rest.first() {
         let (mut low, mut high) = (*first, *first);
         let mut count = 1;
         for len in rest.iter().take(MAX_SEGMENTS).skip(1) {
             let (lower, higher) = (low.min(*len), high.max(*len));
-            if higher - lower > MAX_PADDING {
+            if higher - lower > padding {
                 break;
             }
             (low, high) = (lower, higher);
@@ -88,7 +91,7 @@ mod tests {
     use super::*;
 
     fn equalised<const N: usize>(mut lens: [usize; N]) -> [usize; N] {
-        equalise(&mut lens);
+        equalise(&mut lens, LITTLE);
         lens
     }
 
@@ -101,6 +104,13 @@ mod tests {
     }
 
     #[test]
+    fn with_much_padding_frames_of_many_sizes_leave_as_one() {
+        let mut lens = [1_000, 900, 760, 700, 120];
+        equalise(&mut lens, MUCH);
+        assert_eq!(lens, [1_000, 1_000, 1_000, 700, 120]);
+    }
+
+    #[test]
     fn what_differs_by_more_is_left_alone() {
         assert_eq!(equalised([500, 1_000, 1_033]), [500, 1_000, 1_033]);
         assert_eq!(equalised([]), []);
@@ -108,7 +118,7 @@ mod tests {
 
     fn arranged(packets: &[(u32, usize)]) -> Vec<(usize, usize)> {
         let mut order = Order::default();
-        order.arrange(packets.iter().map(|(ssrc, len)| (Ssrc(*ssrc), *len)));
+        order.arrange(packets.iter().map(|(ssrc, len)| (Ssrc(*ssrc), *len)), LITTLE);
         order.iter().collect()
     }
 
@@ -134,7 +144,7 @@ mod tests {
     fn the_longest_run_is_what_the_kernel_takes() {
         let mut lens = vec![1_000; MAX_SEGMENTS];
         lens.extend([999, 1_001]);
-        equalise(&mut lens);
+        equalise(&mut lens, LITTLE);
         assert_eq!(lens[MAX_SEGMENTS..], [1_001, 1_001]);
     }
 }

@@ -50,7 +50,10 @@ impl Voices {
 
 impl Worker {
     /// Takes in how the thread fared; to be called about ten times a second, or as often as it wakes.
-    pub fn handle_load(&mut self, now: Instant, load: Load) {
+    pub fn handle_load(&mut self, now: Instant, mut load: Load) {
+        let shedding = self.level() > Level::default() || !self.shedding.restoring.is_empty();
+        load.relieved = self.pace.handle_load(&load, shedding);
+        self.scratch.pressed = self.pace.is_pressed();
         let change = self.shedding.overload.handle(now, load);
         let level = self.level();
         if let Some(change) = change {

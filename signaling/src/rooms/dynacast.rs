@@ -9,26 +9,31 @@ use proto::VideoQuality;
 use ramai_sfu::id::TrackId;
 use ramai_sfu::params::Kind;
 
+/// From so many participants on, a camera that nobody watches sends nothing.
+const LARGE: usize = 50;
+
 impl Room {
     /// The subscribers of a track changed, or what they show of it.
     pub(super) fn tell_wanted(&mut self, track: TrackId, cx: &mut Context<'_>) {
         let Some(publication) = self.publications.get_mut(&track).filter(|p| p.kind() == Kind::Video) else { return };
         let top = match cx.subscribers.top(track) {
-            Some(top) => top,
+            Some(top) => Some(top),
             // Those who just subscribed are sent something in a moment: what they will want isn't turned off before.
             None if publication.wanted.is_none() && cx.subscribers.has(track) => return,
-            // The lowest goes on, so that the next who watches has a picture at once. In a large room that is most cameras.
-            None => 0,
+            // In a large room that is most cameras, and all of them together would be more than what is watched.
+            None if self.sessions.len() >= LARGE => None,
+            // The lowest goes on, so that the next who watches has a picture at once.
+            None => Some(0),
         };
         // The layer's place among the publisher's own gives the quality by which it knows it. Lower layers stay on: they are
         // what others fall back to.
-        let quality = match publication.info.layers.get(usize::from(top)) {
+        let quality = top.map(|top| match publication.info.layers.get(usize::from(top)) {
             Some(layer) => layer.quality.clamp(0, 2) as usize,
             None => 2,
-        };
+        });
         let mut wanted = [false; 3];
         for (place, on) in wanted.iter_mut().enumerate() {
-            *on = place <= quality;
+            *on = quality.is_some_and(|quality| place <= quality);
         }
         if publication.wanted == Some(wanted) {
             return;

@@ -536,6 +536,27 @@ fn a_camera_that_nobody_watches_encodes_its_lowest_layer() {
 }
 
 #[test]
+fn in_a_large_room_a_camera_that_nobody_watches_is_off_until_somebody_does() {
+    let mut world = World::new();
+    let ana = world.join("ana", CHROMIUM_JOIN);
+    world.publish(ana);
+    let video = find!(world.heard(ana), TrackPublished)[0].track.clone().unwrap().sid;
+    let crowd: Vec<_> = (0..50).map(|n| world.join(&format!("guest-{n}"), CHROMIUM_JOIN)).collect();
+    world.heard(ana);
+    let shown = |disabled| {
+        let track_sids = vec![video.clone()];
+        Request::TrackSetting(proto::UpdateTrackSettings { track_sids, disabled, ..Default::default() })
+    };
+    let mut ask = |disabled, who: &[_]| {
+        who.iter().for_each(|conn| world.ask(*conn, shown(disabled)));
+        let updates = find!(world.heard(ana), SubscribedQualityUpdate);
+        updates.iter().map(|u| u.subscribed_qualities.iter().map(|q| q.enabled).collect()).collect::<Vec<Vec<bool>>>()
+    };
+    assert_eq!(ask(true, &crowd), [[false, false, false]], "once the last looked away");
+    assert_eq!(ask(false, &crowd[7..8]), [[true, true, true]]);
+}
+
+#[test]
 fn data_is_stamped_and_goes_where_it_is_addressed() {
     let mut world = World::new();
     let names = ["ana", "ben", "cem"];
