@@ -98,7 +98,9 @@ mod tests {
         let mut pace = Pace::new(crate::test_epoch());
         let mut fares = |percent: u64, samples, shedding| {
             let (span, busy) = (Duration::from_millis(100), Duration::from_millis(percent));
-            (0..samples).for_each(|_| drop(pace.handle_load(&Load { span, busy, ..Load::default() }, shedding)));
+            for _ in 0..samples {
+                pace.handle_load(&Load { span, busy, ..Load::default() }, shedding);
+            }
             (pace.busy_turn(), pace.is_pressed())
         };
         assert_eq!(fares(70, 10, false), (BUSY_TURN, false));
