@@ -190,6 +190,7 @@ impl Call {
                 full_turns: 0,
                 waiting: (self.behind * 1200.0) as u64,
                 lost: 0,
+                relieved: false,
             };
             self.plane.worker.handle_load(self.plane.now, load);
             self.plane.settle();
