@@ -22,6 +22,9 @@ const PROBE_FACTOR: f64 = 2.5;
 const FIRST_FACTOR: f64 = 5.0;
 /// ... and a little more than is wanted, so that what is wanted fits with its own peaks.
 const PROBE_MARGIN: f64 = 1.4;
+/// ... hardly more once a queue showed that the link is full: what a probe takes beyond its aim it takes from whoever shares the link.
+/// Who has less than to begin with needs the margin: few packets measure coarsely.
+const FULL_MARGIN: f64 = 1.15;
 /// A probe that finds so many times what was known got on, whole or not: where the way isn't even, few are whole.
 const ADVANCE: f64 = 1.3;
 /// What arrives below this share of the estimate says nothing about the link.
@@ -197,7 +200,7 @@ impl Estimator {
             (usage, _) => (usage, arrives),
         };
         if self.rate.update(now, usage, taken, rtt, limited) {
-            self.probes.congested(now);
+            self.probes.congested(now, self.rate.get() as f64 / self.wanted.max(1) as f64);
             self.full = true;
         }
         self.rate.clamp(LEAST, MOST);
@@ -269,8 +272,9 @@ impl Estimator {
             return;
         }
         let factor = if self.is_full() { PROBE_FACTOR } else { FIRST_FACTOR };
+        let margin = if self.full && estimate >= START { FULL_MARGIN } else { PROBE_MARGIN };
         let most = estimate as f64 * factor;
-        let rate = (self.wanted as f64 * PROBE_MARGIN).min(most) as u64;
+        let rate = (self.wanted as f64 * margin).min(most) as u64;
         self.probes.start(now, rate, self.rtt(), self.trend.jitter());
     }
 }

@@ -35,6 +35,10 @@ const HELD: Duration = Duration::from_secs(8);
 const RELAPSE: Duration = Duration::from_secs(4);
 const MAX_RELAPSE: Duration = Duration::from_secs(16);
 
+/// That wait is for who has at least this share of what is wanted. Who has less waits so much less: of two who share a link, the one who
+/// lost must not also be the one who waits.
+const ENOUGH: f64 = 1.0 / 3.0;
+
 /// What is to be sent now.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Cluster {
@@ -203,13 +207,14 @@ impl Probes {
         self.not_before = self.not_before.min(Some(now + BACKOFF / 2));
     }
 
-    /// The link is full: a probe would only do harm.
-    pub fn congested(&mut self, now: Instant) {
+    /// The link is full: a probe would only do harm. `share`: what there is of what is wanted.
+    pub fn congested(&mut self, now: Instant, share: f64) {
         self.counts.1 += u64::from(self.running.take().is_some());
         self.ended(now, false);
         if self.found.take().is_some_and(|at| now.saturating_duration_since(at) < HELD) {
             self.relapses += 1;
             let wait = (RELAPSE * 2u32.pow((self.relapses - 1).min(8))).min(MAX_RELAPSE);
+            let wait = wait.mul_f64((share / ENOUGH).min(1.0));
             self.not_before = self.not_before.max(Some(now + wait));
         }
     }
@@ -268,6 +273,22 @@ mod tests {
         assert!(free.whole && (1_850_000..2_100_000).contains(&free.rate), "{free:?}");
         let full = probe(2_000_000, 1_000_000, 0).unwrap();
         assert!(!full.whole && (900_000..1_000_000).contains(&full.rate), "{full:?}");
+    }
+
+    #[test]
+    fn who_lost_all_of_a_shared_link_tries_again_soon_and_who_has_most_of_it_does_not() {
+        let start = crate::test_epoch();
+        let waits = [0.05, 0.33, 1.0].map(|share| {
+            let (mut probes, mut now) = (Probes::default(), start);
+            // What is found is lost again, three times.
+            for _ in 0..3 {
+                probes.found = Some(now);
+                now += Duration::from_secs(1);
+                probes.congested(now, share);
+            }
+            (probes.poll_timeout().unwrap() - now).as_millis()
+        });
+        assert!(waits[0] <= 2_500 && waits[1] > 15_000 && waits[2] == 16_000, "{waits:?}");
     }
 
     #[test]
