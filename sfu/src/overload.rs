@@ -128,8 +128,11 @@ impl Level {
     /// What a subscription gets at most. Where half of the cameras are let go, the subscription's own number decides which: so it
     /// stays the same from one moment to the next, and falls alike on all participants and on rooms of any shape.
     pub fn cap(self, content: Content, subscription: SubscriptionId) -> SubscriptionSettings {
-        let upto = |max_spatial| SubscriptionSettings { paused: false, max_spatial };
-        let (paused, all) = (SubscriptionSettings { paused: true, max_spatial: 0 }, SubscriptionSettings::default());
+        let upto = |max_spatial| SubscriptionSettings { paused: false, max_spatial, ..Default::default() };
+        let (paused, all) = (
+            SubscriptionSettings { paused: true, max_spatial: 0, ..Default::default() },
+            SubscriptionSettings::default(),
+        );
         match (content, self.0) {
             (Content::Audio, _) | (_, 0) | (Content::Screen, 1..=4) => all,
             (Content::Screen, 5) => upto(0),

@@ -278,10 +278,13 @@ pub struct SubscriptionSettings {
     pub paused: bool,
     /// Highest spatial layer wanted: 0, 1 or 2. A layer that the publisher doesn't send is replaced by the next lower that it does.
     pub max_spatial: u8,
+    /// What the subscriber gives room to first: 1 before 2 and so on, and all of them before 0, which leaves it to the allocation.
+    /// Only a wish: as a limit it means nothing.
+    pub priority: u8,
 }
 
 impl Default for SubscriptionSettings {
     fn default() -> Self {
-        Self { paused: false, max_spatial: MAX_LAYERS as u8 - 1 }
+        Self { paused: false, max_spatial: MAX_LAYERS as u8 - 1, priority: 0 }
     }
 }

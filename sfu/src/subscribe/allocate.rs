@@ -18,7 +18,7 @@ const KEEP_UNTRIED: f64 = 0.5;
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Demand {
     /// More important ones come first; equals share.
-    pub importance: u8,
+    pub importance: u16,
     /// Bits per second of each layer that could be sent and is wanted, lowest first; `None`: the publisher doesn't send it.
     pub layers: SmallVec<[Option<u64>; 3]>,
     /// What it was given last time.
@@ -110,7 +110,7 @@ pub fn allocate(budget: Option<u64>, demands: &[Demand]) -> Allocation {
     Allocation { layers, given, wanted }
 }
 
-fn importance(demands: &[Demand], at: usize) -> u8 {
+fn importance(demands: &[Demand], at: usize) -> u16 {
     demands.get(at).map_or(0, |d| d.importance)
 }
 
@@ -132,7 +132,7 @@ mod tests {
 
     const LAYERS: [Option<u64>; 3] = [Some(150_000), Some(500_000), Some(1_700_000)];
 
-    fn video(importance: u8, given: Option<u8>) -> Demand {
+    fn video(importance: u16, given: Option<u8>) -> Demand {
         Demand { importance, layers: SmallVec::from(LAYERS), given, ..Demand::default() }
     }
 

@@ -73,6 +73,11 @@ impl Selector {
         self.live.best(most).filter(|_| wanted).map(|top| (top, self.live))
     }
 
+    /// The priority that the subscriber gave it; 0: none.
+    pub fn priority(&self) -> u8 {
+        self.wanted.priority
+    }
+
     /// Something is wanted that may not be had.
     pub fn is_capped(&self) -> bool {
         let most = self.wanted.max_spatial.min(self.cap.max_spatial);
@@ -90,6 +95,7 @@ impl Selector {
         self.settings = SubscriptionSettings {
             paused: wanted.paused || cap.paused || room.paused,
             max_spatial: wanted.max_spatial.min(cap.max_spatial).min(room.max_spatial),
+            priority: wanted.priority,
         };
         if self.settings.paused {
             // Frames will be missed: going on needs a key frame.
@@ -158,7 +164,7 @@ mod tests {
 
     fn selector(max_spatial: u8) -> Selector {
         let live = LayerSet::default().with(0).with(1).with(2);
-        Selector::new(Kind::Video, SubscriptionSettings { paused: false, max_spatial }, live)
+        Selector::new(Kind::Video, SubscriptionSettings { paused: false, max_spatial, ..Default::default() }, live)
     }
 
     fn packet(layer: u8, keyframe: bool, live: LayerSet) -> Media {
@@ -179,7 +185,7 @@ mod tests {
 
     #[test]
     fn a_cap_and_the_subscribers_own_wish_count_both_and_the_wish_comes_back() {
-        let settings = |paused, max_spatial| SubscriptionSettings { paused, max_spatial };
+        let settings = |paused, max_spatial| SubscriptionSettings { paused, max_spatial, ..Default::default() };
         let mut s = selector(1);
         assert_eq!(feed(&mut s, 1, true), Verdict::Switch);
         assert!(!s.cap(settings(false, 1), false), "it has no more anyway");
@@ -201,7 +207,7 @@ mod tests {
     fn an_urgent_cap_ends_a_layer_at_once() {
         let mut s = selector(2);
         assert_eq!(feed(&mut s, 2, true), Verdict::Switch);
-        assert!(s.cap(SubscriptionSettings { paused: false, max_spatial: 0 }, true));
+        assert!(s.cap(SubscriptionSettings { paused: false, max_spatial: 0, ..Default::default() }, true));
         assert_eq!((feed(&mut s, 2, false), s.keyframe_wanted()), (Verdict::Drop, Some(0)));
         assert_eq!((feed(&mut s, 0, true), feed(&mut s, 0, false)), (Verdict::Switch, Verdict::Forward));
     }
@@ -214,7 +220,7 @@ mod tests {
         assert_eq!(feed(&mut s, 1, true), Verdict::Drop, "not the layer that is wanted");
         assert_eq!(feed(&mut s, 2, true), Verdict::Switch);
         assert_eq!((feed(&mut s, 2, false), s.keyframe_wanted()), (Verdict::Forward, None));
-        s.set(SubscriptionSettings { paused: false, max_spatial: 0 });
+        s.set(SubscriptionSettings { paused: false, max_spatial: 0, ..Default::default() });
         assert_eq!(s.keyframe_wanted(), Some(0));
         assert_eq!((feed(&mut s, 0, false), feed(&mut s, 2, false)), (Verdict::Drop, Verdict::Forward));
         assert_eq!((feed(&mut s, 0, true), feed(&mut s, 2, false)), (Verdict::Switch, Verdict::Drop));
@@ -244,9 +250,9 @@ mod tests {
         assert_eq!(s.judge(&broken), Verdict::Drop);
         assert_eq!(s.keyframe_wanted(), Some(0));
         feed(&mut s, 0, true);
-        s.set(SubscriptionSettings { paused: true, max_spatial: 0 });
+        s.set(SubscriptionSettings { paused: true, max_spatial: 0, ..Default::default() });
         assert_eq!((feed(&mut s, 0, true), s.keyframe_wanted()), (Verdict::Drop, None));
-        s.set(SubscriptionSettings { paused: false, max_spatial: 0 });
+        s.set(SubscriptionSettings { paused: false, max_spatial: 0, ..Default::default() });
         assert_eq!((feed(&mut s, 0, false), s.keyframe_wanted()), (Verdict::Drop, Some(0)));
     }
 

@@ -145,6 +145,11 @@ impl Subscription {
         self.selector.demand()
     }
 
+    /// The priority that the subscriber gave it, 1 the highest; 0: none.
+    pub fn priority(&self) -> u8 {
+        self.selector.priority()
+    }
+
     /// A packet without payload, to be filled up with padding: it asks the link whether it takes more, and goes over RTX, so that no
     /// number of the media is used up.
     pub fn padding(&mut self) -> Option<Outgoing> {

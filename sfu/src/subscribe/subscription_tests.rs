@@ -104,7 +104,7 @@ fn a_nack_is_answered_over_rtx_once_per_round_trip() {
     }
     let counters = sub.counters();
     assert_eq!((counters.retransmitted, counters.nack_held, counters.nack_missed), (2, 8, 5));
-    sub.set(SubscriptionSettings { paused: true, max_spatial: 2 });
+    sub.set(SubscriptionSettings { paused: true, max_spatial: 2, ..Default::default() });
     sub.handle_nack(now + 1_000 * MS, lost, |_, _| panic!("paused"), |_, _| panic!("paused"));
 }
 
@@ -223,7 +223,7 @@ fn random_calls_make_one_stream() {
             now += 33 * MS;
             if rng.random_ratio(1, 60) {
                 paused = rng.random_ratio(1, 5);
-                sub.set(SubscriptionSettings { paused, max_spatial: rng.random_range(0..3) });
+                sub.set(SubscriptionSettings { paused, max_spatial: rng.random_range(0..3), ..Default::default() });
             }
             if rng.random_ratio(1, 200) {
                 muted = rng.random_ratio(1, 5);

@@ -10,6 +10,7 @@ use crate::overload::Level;
 use crate::params::{Extension, Kind, SubscriptionSettings};
 use crate::subscribe::Subscription;
 use crate::subscribe::allocate::{Allocation, CLIMB, Demand, allocate};
+use crate::subscribe::importance::Reasons;
 use crate::timers::Timer;
 use std::time::{Duration, Instant};
 
@@ -154,10 +155,12 @@ impl Worker {
             let nothing_to_send = demand.layers.iter().all(Option::is_none);
             let no_room = layer.is_none() && !nothing_to_send;
             let fit = match layer {
-                Some(layer) if bits.is_some() => SubscriptionSettings { paused: false, max_spatial: layer },
-                None if no_room => SubscriptionSettings { paused: true, max_spatial: 0 },
+                Some(layer) if bits.is_some() => {
+                    SubscriptionSettings { paused: false, max_spatial: layer, ..Default::default() }
+                }
+                None if no_room => SubscriptionSettings { paused: true, max_spatial: 0, ..Default::default() },
                 // What begins to be sent before the next allocation begins low.
-                None if bits.is_some() => SubscriptionSettings { paused: false, max_spatial: 0 },
+                None if bits.is_some() => SubscriptionSettings { paused: false, max_spatial: 0, ..Default::default() },
                 _ => SubscriptionSettings::default(),
             };
             if subscription.fit(fit, urgent) {
@@ -247,8 +250,7 @@ fn go_on(demands: &[Demand], singles: &[bool], layers: &mut [Option<u8>]) {
     }
 }
 
-/// What is wanted of one video. More important is what is shown large, and of those who are shown alike, who speaks; a shared screen is
-/// what all look at.
+/// What is wanted of one video.
 fn demand(now: Instant, watch: &mut Watch, publication: Option<&mut Publication>, room: Option<&Room>) -> Demand {
     let nothing = Demand { given: watch.given, ..Demand::default() };
     let Some(publication) = publication.filter(|publication| publication.track.kind() == Kind::Video) else {
@@ -258,12 +260,13 @@ fn demand(now: Instant, watch: &mut Watch, publication: Option<&mut Publication>
     let screen = publication.screen;
     let subscription = find(publication, watch);
     let shown = subscription.as_ref().and_then(|subscription| subscription.layer());
+    let priority = subscription.as_ref().map_or(0, |subscription| subscription.priority());
     let Some((top, live)) = subscription.and_then(|subscription| subscription.demand()) else {
         return nothing;
     };
     // What began between two allocations is there to stay like what was given: a first picture that stops at once is worse than none.
     let given = watch.given.or(shown);
-    let importance = if screen { 6 } else { 2 * top.min(2) + u8::from(speaks) };
+    let importance = Reasons { priority, screen, top, speaks }.importance();
     let track = &publication.track;
     let rate = |layer| track.bitrate(now, layer).max(if given.is_none() { GUESS } else { 0 });
     let layers = (0..=top).map(|layer| live.contains(layer).then(|| rate(layer))).collect();

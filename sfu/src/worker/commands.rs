@@ -176,7 +176,7 @@ impl Worker {
         let numbered = peer.transport.extensions().id(Extension::TransportCc).is_some();
         let limited = peer.budget.limit(now, numbered).bits().is_some();
         if kind == Kind::Video && limited {
-            new.fit(SubscriptionSettings { paused: false, max_spatial: 0 }, false);
+            new.fit(SubscriptionSettings { paused: false, max_spatial: 0, ..Default::default() }, false);
         }
         publication.subscriptions.push(new);
         self.subscriptions.insert(id, track);

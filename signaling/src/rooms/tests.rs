@@ -521,6 +521,30 @@ fn what_is_shown_decides_the_layer_and_what_is_encoded() {
 }
 
 #[test]
+fn the_priority_that_a_client_gives_a_track_reaches_the_media_plane() {
+    let mut world = World::new();
+    let ana = world.join("ana", CHROMIUM_JOIN);
+    world.publish(ana);
+    let video = find!(world.heard(ana), TrackPublished)[0].track.clone().unwrap().sid;
+    let ben = world.join("ben", CHROMIUM_JOIN);
+    world.commands();
+    let mut told = |priority| -> Vec<u8> {
+        let track_sids = vec![video.clone()];
+        let settings = proto::UpdateTrackSettings { track_sids, priority, ..Default::default() };
+        world.ask(ben, Request::TrackSetting(settings));
+        let priority = |command: &Command| match command {
+            Command::UpdateSubscription { settings, .. } => Some(settings.priority),
+            _ => None,
+        };
+        world.commands().iter().filter_map(priority).collect()
+    };
+    assert_eq!(told(1), [1]);
+    assert!(told(1).is_empty(), "nothing changed");
+    assert_eq!(told(u32::MAX), [255], "the last of those that have one, not one without");
+    assert_eq!(told(0), [0]);
+}
+
+#[test]
 fn a_camera_that_nobody_watches_encodes_its_lowest_layer() {
     let mut world = World::new();
     let ana = world.join("ana", CHROMIUM_JOIN);

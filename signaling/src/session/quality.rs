@@ -13,11 +13,13 @@ pub struct View {
     pub size: Option<(u32, u32)>,
     /// Highest quality wanted: 0 low, 1 medium, 2 high.
     pub quality: u8,
+    /// What gets room first: 1 the highest, 0 if the client leaves it to us.
+    pub priority: u8,
 }
 
 impl Default for View {
     fn default() -> Self {
-        Self { disabled: false, size: None, quality: 2 }
+        Self { disabled: false, size: None, quality: 2, priority: 0 }
     }
 }
 
@@ -31,7 +33,8 @@ impl View {
             _ => 2,
         };
         let size = (settings.width > 0 && settings.height > 0).then_some((settings.width, settings.height));
-        Self { disabled: settings.disabled || off, size, quality }
+        let priority = settings.priority.min(u32::from(u8::MAX)) as u8;
+        Self { disabled: settings.disabled || off, size, quality, priority }
     }
 
     /// What the media plane is to send of `publication`. Layers are counted as the publisher named them, lowest first.
@@ -49,6 +52,6 @@ impl View {
             None if layers.is_empty() => usize::from(self.quality),
             None => layers.iter().rposition(|l| l.quality <= i32::from(self.quality)).unwrap_or(0),
         };
-        SubscriptionSettings { paused: self.disabled, max_spatial: spatial.min(top) as u8 }
+        SubscriptionSettings { paused: self.disabled, max_spatial: spatial.min(top) as u8, priority: self.priority }
     }
 }

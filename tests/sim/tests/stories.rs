@@ -46,10 +46,10 @@ fn a_small_picture_is_sent_where_a_small_one_is_wanted() {
     room.join("ana", Person::PRESENTER);
     room.join("ben", Person::VIEWER);
     room.run(4 * SECOND);
-    room.wants("ben", "ana", SubscriptionSettings { paused: false, max_spatial: 0 });
+    room.wants("ben", "ana", SubscriptionSettings { paused: false, max_spatial: 0, ..Default::default() });
     room.run(3 * SECOND);
     assert!(room.video("ben", "ana").within(5 * SECOND, room.now()).all(|shown| shown.layer == 0));
-    room.wants("ben", "ana", SubscriptionSettings { paused: true, max_spatial: 0 });
+    room.wants("ben", "ana", SubscriptionSettings { paused: true, max_spatial: 0, ..Default::default() });
     room.run(2 * SECOND);
     assert_eq!(room.video("ben", "ana").within(8 * SECOND, room.now()).count(), 0);
     room.wants("ben", "ana", SubscriptionSettings::default());

@@ -89,8 +89,11 @@ pub const ROUGH: Row = Row {
                 6 => room.both(name, |link| link.jitter(20 * MS).reorder(share / 4.0).duplicate(share / 4.0)),
                 7 => room.rebind(name),
                 8 | 9 if name != other => {
-                    let settings =
-                        SubscriptionSettings { paused: dice.random_ratio(1, 4), max_spatial: dice.random_range(0..3) };
+                    let settings = SubscriptionSettings {
+                        paused: dice.random_ratio(1, 4),
+                        max_spatial: dice.random_range(0..3),
+                        ..Default::default()
+                    };
                     room.tell(format!("{settings:?}"));
                     room.wants(name, other, settings);
                 }
