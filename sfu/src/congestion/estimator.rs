@@ -10,8 +10,11 @@ use super::throughput::Throughput;
 use super::trend::{Trend, Usage};
 use std::time::{Duration, Instant};
 
-/// Where it begins: audio and the lowest layer of a few; probes lift it within a second.
-pub const START: u64 = 400_000;
+/// Where it begins: audio and the lowest layer of half a dozen; probes lift it within a second. What a call begins with is decided by it,
+/// and lines that take less are rare: there a queue shows within a quarter of a second.
+pub const START: u64 = 1_000_000;
+/// Below this few packets measure coarsely.
+const COARSE: u64 = 400_000;
 /// It never says less: the lowest rate at which a call makes sense.
 pub const LEAST: u64 = 50_000;
 /// ... nor more: beyond what one receiver is ever sent.
@@ -23,7 +26,7 @@ const FIRST_FACTOR: f64 = 5.0;
 /// ... and a little more than is wanted, so that what is wanted fits with its own peaks.
 const PROBE_MARGIN: f64 = 1.4;
 /// ... hardly more once a queue showed that the link is full: what a probe takes beyond its aim it takes from whoever shares the link.
-/// Who has less than to begin with needs the margin: few packets measure coarsely.
+/// Who has little needs the margin.
 const FULL_MARGIN: f64 = 1.15;
 /// A probe that finds so many times what was known got on, whole or not: where the way isn't even, few are whole.
 const ADVANCE: f64 = 1.3;
@@ -272,7 +275,7 @@ impl Estimator {
             return;
         }
         let factor = if self.is_full() { PROBE_FACTOR } else { FIRST_FACTOR };
-        let margin = if self.full && estimate >= START { FULL_MARGIN } else { PROBE_MARGIN };
+        let margin = if self.full && estimate >= COARSE { FULL_MARGIN } else { PROBE_MARGIN };
         let most = estimate as f64 * factor;
         let rate = (self.wanted as f64 * margin).min(most) as u64;
         self.probes.start(now, rate, self.rtt(), self.trend.jitter());

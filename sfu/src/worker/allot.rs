@@ -84,7 +84,7 @@ impl Worker {
         }
         self.probe(now, id);
         let Some(peer) = self.peers.get_mut(&id) else { return };
-        let released = peer.pacer.due(peer.budget.pacing()).is_some_and(|at| at <= now);
+        let released = peer.pacer.due(peer.budget.pacing(now)).is_some_and(|at| at <= now);
         if released && !std::mem::replace(&mut peer.dirty, true) {
             self.dirty.push_back(id);
         }
@@ -101,7 +101,7 @@ impl Worker {
         let probing = budget.cluster(now).map(|_| now + probe::STEP);
         // A probe that could begin but for the queue on the way begins with an allocation.
         let estimator = budget.estimator.poll_timeout().filter(|at| *at > now);
-        let released = peer.pacer.due(budget.pacing()).filter(|at| *at > now);
+        let released = peer.pacer.due(budget.pacing(now)).filter(|at| *at > now);
         let due = [budget.next, probing, estimator, released].into_iter().flatten().min();
         self.timers.set(Timer::Budget(id), due);
     }

@@ -9,6 +9,9 @@ use std::time::{Duration, Instant};
 /// Who negotiated transport-wide numbers and tells nothing for so long after the first packet will not tell: feedback comes ten times a
 /// second.
 const SILENCE: Duration = Duration::from_secs(2);
+/// The beginning: packets leave faster by this factor.
+const BEGINNING: Duration = Duration::from_secs(2);
+const FIRST: u64 = 2;
 
 /// What limits a peer, in bits per second.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -125,9 +128,12 @@ impl Budget {
         }
     }
 
-    /// What its packets are paced by, in bits per second.
-    pub(super) fn pacing(&self) -> u64 {
-        self.bits.unwrap_or(MOST)
+    /// What its packets are paced by, in bits per second. In the beginning, as long as nothing showed the link to be full, by more: a call
+    /// begins with first pictures, which are large, and an estimate that is a guess.
+    pub(super) fn pacing(&self, now: Instant) -> u64 {
+        let begins = self.began.is_none_or(|at| now.saturating_duration_since(at) < BEGINNING);
+        let factor = if begins && !self.estimator.is_full() { FIRST } else { 1 };
+        self.bits.map_or(MOST, |bits| bits.saturating_mul(factor))
     }
 
     /// All that is wanted is given, and the link takes a quarter more than that.

@@ -1,6 +1,7 @@
 //! RTCP both ways: what peers say of our streams and of theirs, and what we tell them, once a turn.
 
 use super::Worker;
+use crate::congestion::trend::Usage;
 use crate::id::{Ssrc, TrackId, TransportId};
 use crate::rtp::rtcp::{self, Blocks, Rtcp};
 use crate::subscribe::Subscription;
@@ -44,7 +45,11 @@ impl Worker {
                     if peer.budget.estimator.handle_feedback(now, raw).is_err() {
                         self.counters.malformed_feedback += 1;
                     }
-                    peer.lost(now, (peer.budget.estimator.state().lost * 256.0) as u8);
+                    let state = peer.budget.estimator.state();
+                    if state.usage == Usage::Over {
+                        peer.loss.queued(now);
+                    }
+                    peer.lost(now, (state.lost * 256.0) as u8);
                     self.lossy_until = self.lossy_until.max(peer.lossy_until(now));
                     self.estimated(now, from);
                 }

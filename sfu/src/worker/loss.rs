@@ -18,6 +18,9 @@ const USUAL_DELAY: [u8; 3] = [0, 0x03, 0xe8];
 const TOLD: Duration = Duration::from_secs(3);
 /// Once it was so, it is taken to be so for so long: browsers report on audio every five seconds.
 const LASTS: Duration = Duration::from_secs(10);
+/// A queue on the way overflows: what is lost then, and for so long after it, is lost for want of room, and what makes audio safer takes more
+/// of it.
+const OVERFLOW: Duration = Duration::from_secs(2);
 /// What is asked for again is counted over this.
 const WINDOW: Duration = Duration::from_millis(400);
 /// Fewer packets tell nothing.
@@ -28,6 +31,8 @@ const MIN_SENT: u16 = 20;
 pub(super) struct Loss {
     high_until: Option<Instant>,
     some_until: Option<Instant>,
+    /// When a queue last grew.
+    queued: Option<Instant>,
     /// When the count began, after how many packets (their transport-wide number), and what was asked for since.
     window: Option<(Instant, u16, u32)>,
 }
@@ -38,7 +43,15 @@ impl Loss {
         self.known(now, u32::from(fraction));
     }
 
+    /// A queue grows on the way.
+    pub(super) fn queued(&mut self, now: Instant) {
+        self.queued = Some(now);
+    }
+
     fn known(&mut self, now: Instant, fraction: u32) {
+        if self.queued.is_some_and(|at| now.saturating_duration_since(at) < OVERFLOW) {
+            return;
+        }
         if fraction >= HIGH {
             self.high_until = Some(now + LASTS);
         }
@@ -95,6 +108,17 @@ mod tests {
         assert_eq!(loss.high_until(now), None);
         loss.reported(now, 13);
         assert!(loss.high_until(now + LASTS / 2).is_some() && loss.high_until(now + LASTS).is_none());
+    }
+
+    #[test]
+    fn what_a_queue_overflowed_with_makes_nothing_safer() {
+        let now = crate::test_epoch();
+        let mut loss = Loss::default();
+        loss.queued(now);
+        loss.reported(now + OVERFLOW / 2, 100);
+        assert_eq!(loss.high_until(now + OVERFLOW / 2), None);
+        loss.reported(now + OVERFLOW, 100);
+        assert!(loss.high_until(now + OVERFLOW).is_some(), "what is lost without a queue is the line's");
     }
 
     #[test]

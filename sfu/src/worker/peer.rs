@@ -245,7 +245,7 @@ impl Peer {
             self.budget.sent_audio(now, audio.iter().map(|len| len + TAG).sum());
         }
         if (self.budget.bits.is_some() || self.pacer.is_waiting())
-            && !self.pacer.passes(now, self.budget.pacing(), video.iter().sum())
+            && !self.pacer.passes(now, self.budget.pacing(now), video.iter().sum())
         {
             return self.flush_paced(now, arena, &way, scratch, batch);
         }

@@ -31,3 +31,10 @@ fn a_packet_whose_repeat_was_lost_comes_before_the_picture_stands_still() {
     let freeze = seed("loss", 1)[0];
     assert!(freeze < 0.3, "{freeze}");
 }
+
+/// What a full queue dropped was taken for a lossy line: audio was sent five times over, and the queue stood for a second longer.
+#[test]
+fn a_queue_that_overflowed_drains() {
+    let queue = seed("drop", 19)[1];
+    assert!(queue < 0.25, "{queue}");
+}

@@ -31,6 +31,48 @@ pub const UNLIMITED: Row = Row {
     max_seeds: u64::MAX,
 };
 
+/// A newcomer to a call of four cameras.
+pub const BEGINNING: Row = Row {
+    id: "beginning",
+    situation: "one joins four who are in a call, with a link of 3 to 10 Mbit/s",
+    criteria: &[
+        Criterion {
+            id: "beginning.gap",
+            what: "longest gap of a picture in 5 s",
+            unit: "ms",
+            target: Target::AtMost(0.3),
+        },
+        Criterion {
+            id: "beginning.first",
+            what: "all four are seen after join",
+            unit: "s",
+            target: Target::AtMost(2.0),
+        },
+    ],
+    run: |seed| {
+        let (mut room, mut dice) = (Room::new(seed), dice(seed));
+        let names = ["ana", "cid", "dan", "eve"];
+        names.iter().for_each(|name| room.join(name, Person::PRESENTER));
+        room.run(SECOND + dice.random_range(0..1_000) * MS);
+        let joined = room.now();
+        room.join("ben", Person::VIEWER);
+        somewhere(&mut room, "ben", &mut dice);
+        room.down("ben").capacity(dice.random_range(mbit(3)..mbit(10))).queue(64 * 1024);
+        room.run(5 * SECOND);
+        let end = room.now();
+        let seen = |name: &str| room.video("ben", name).reached(0, joined);
+        let all = names.map(seen).into_iter().try_fold(joined, |latest, at| at.map(|at| latest.max(at)));
+        let gap = |name: &str| {
+            let begins = seen(name).unwrap_or(joined);
+            room.video("ben", name).longest_gap(begins, end).as_secs_f64()
+        };
+        let gap = names.map(gap).into_iter().fold(0.0, f64::max);
+        let plot = Plot::of(&room, "one joins four", "ben", &names);
+        Outcome::of(&room, &[gap, after(joined, all)], Some(plot))
+    },
+    max_seeds: u64::MAX,
+};
+
 /// The link shrinks and grows again.
 pub const DROP: Row = Row {
     id: "drop",

@@ -17,6 +17,7 @@ use std::time::Duration;
 pub fn all() -> Vec<Row> {
     vec![
         capacity::UNLIMITED,
+        capacity::BEGINNING,
         capacity::DROP,
         capacity::STEADY,
         loss::RANDOM,
