@@ -154,6 +154,8 @@ pub struct Engine {
     longest_round: u64,
     /// Since when publishers send nothing more.
     hushed: Option<u64>,
+    /// Peers whose connection ended in this round.
+    failed: Vec<u64>,
 }
 
 impl Engine {
@@ -181,6 +183,7 @@ impl Engine {
                 past: Measured::default(),
                 longest_round: 0,
                 hushed: None,
+                failed: Vec::new(),
             };
             engine.run();
         })?;
@@ -201,6 +204,7 @@ impl Engine {
                     Err(mpsc::TryRecvError::Disconnected) => return,
                 }
             }
+            self.judge_failures();
             self.clock = Clock::new();
             let now = Clock::now();
             for (due, peer) in self.peers.values_mut() {
@@ -211,6 +215,18 @@ impl Engine {
             }
             self.drain(&mut events);
             self.longest_round = self.longest_round.max(begun.elapsed().as_nanos() as u64);
+        }
+    }
+
+    /// Who failed in the last round, and hadn't said by the end of it that it was about to leave: the server's goodbye may come before
+    /// that was read.
+    fn judge_failures(&mut self) {
+        for id in std::mem::take(&mut self.failed) {
+            let Some((_, peer)) = self.peers.get_mut(&id) else { continue };
+            if let Some(why) = peer.take_failure() {
+                self.past.broken += 1;
+                self.past.broken_why.get_or_insert(why);
+            }
         }
     }
 
@@ -233,9 +249,8 @@ impl Engine {
                 }
             }
             *due = (*due).min(peer.due(now, &self.clock));
-            if let Some(why) = peer.take_failure() {
-                self.past.broken += 1;
-                self.past.broken_why.get_or_insert(why);
+            if peer.has_failed() {
+                self.failed.push(event.data());
             }
         }
     }

@@ -117,6 +117,7 @@ impl Peer {
     /// From now on the server may close it.
     pub fn leaving(&mut self) {
         self.leaving = true;
+        self.failed = None;
     }
 
     /// From now on it publishes.
@@ -156,6 +157,11 @@ impl Peer {
         let opening = self.opened.is_some().then_some(self.deadline);
         let fixed = [self.ice.due(), self.next_report, self.next_nack];
         fixed.into_iter().chain(dtls).chain(source).chain(feedback).chain(opening).min().unwrap_or(u64::MAX)
+    }
+
+    /// Whether the connection ended.
+    pub fn has_failed(&self) -> bool {
+        self.failed.is_some()
     }
 
     /// Why it can't go on, once.
