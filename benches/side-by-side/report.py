@@ -53,7 +53,7 @@ def page(everything, results):
         "",
         "## Rooms of hundreds",
         "",
-        "One machine of two cores runs the server as it comes and the load beside it; `make bench-rivals ARGS='--only hundreds'`."
+        "One machine of two cores runs the server as it comes and the load beside it, which takes runs of UDP GSO whole where people are many (the commands say `--gro`); `make bench-rivals ARGS='--only hundreds'`."
         " The sections below have the numbers of each run.",
         "",
         *hundreds.table(results),
