@@ -78,6 +78,7 @@ fn write(c: &mut Criterion) {
         pt: Pt(96),
         index: 7,
         ts: 9000,
+        ends: false,
         mid: Token::new("0"),
         frame: 0,
         osn: None,

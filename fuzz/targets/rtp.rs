@@ -59,6 +59,7 @@ fn forward(packet: &Packet, patch: Patch, map: &ramai_sfu::params::ExtensionMap)
         pt: Pt(96),
         index: 0x1_0000 + u64::from(packet.seq),
         ts: packet.ts,
+        ends: false,
         mid: extensions.mid,
         frame,
         osn: None,

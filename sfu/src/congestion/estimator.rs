@@ -4,6 +4,7 @@ use super::busy::Busy;
 use super::feedback::{self, Malformed};
 use super::history::History;
 use super::loss::Loss;
+use super::own::Own;
 use super::probe::{Cluster, Probes};
 use super::rate::Rate;
 use super::throughput::Throughput;
@@ -34,6 +35,8 @@ const ADVANCE: f64 = 1.3;
 const LIMITED: f64 = 0.7;
 /// First guess of a round trip.
 const FIRST_RTT: Duration = Duration::from_millis(100);
+/// Receivers tell so often at least, about.
+const FEEDBACK: Duration = Duration::from_millis(400);
 /// Round trips are the least of so long, so that the wait for feedback isn't in them.
 const RTT_WINDOW: Duration = Duration::from_secs(5);
 /// Feedback that was silent for so long tells of an outage, not of a queue: the losses in it don't count.
@@ -68,6 +71,7 @@ pub struct Estimator {
     trend: Trend,
     throughput: Throughput,
     busy: Busy,
+    own: Own,
     rate: Rate,
     loss: Loss,
     probes: Probes,
@@ -91,6 +95,7 @@ impl Estimator {
             trend: Trend::default(),
             throughput: Throughput::default(),
             busy: Busy::default(),
+            own: Own::default(),
             rate: Rate::new(START),
             loss: Loss::default(),
             probes: Probes::default(),
@@ -167,16 +172,17 @@ impl Estimator {
         let silent = self.told.replace(now).is_some_and(|at| now.saturating_duration_since(at) > OUTAGE);
         let (history, trend, throughput) = (&mut self.history, &mut self.trend, &mut self.throughput);
         let (loss, probes, rate) = (&mut self.loss, &mut self.probes, &mut self.rate);
-        let busy = &mut self.busy;
+        let (busy, own) = (&mut self.busy, &mut self.own);
         let mut newest = None;
         let read = feedback::read(packet, |arrival| {
             let Some(sent) = history.learn(now, arrival.number, arrival.at.is_some()) else { return };
             if !silent {
                 loss.told(arrival.at.is_some());
             }
+            let behind = own.sent(sent.at, sent.bytes, rate.get());
             let Some(at) = arrival.at else { return };
             newest = newest.max(Some(sent.at));
-            let wait = trend.arrived(sent.at, at);
+            let wait = trend.arrived(sent.at, at, behind);
             busy.arrived(at, sent.bytes, wait);
             throughput.arrived(at, sent.bytes);
             let shown = sent.probe.and_then(|id| probes.arrived(now, id, sent.at, at, sent.bytes));
@@ -249,6 +255,15 @@ impl Estimator {
     /// Bytes on their way.
     pub fn in_flight(&self) -> usize {
         self.history.in_flight()
+    }
+
+    /// Bits on their way beyond what the link takes until their feedback comes: they stand in a queue.
+    pub fn backlog(&self) -> u64 {
+        if self.trend.usage() != Usage::Over {
+            return 0;
+        }
+        let usual = self.capped() as f64 * (self.rtt() + FEEDBACK).as_secs_f64();
+        (self.in_flight() as f64 * 8.0 - usual).max(0.0) as u64
     }
 
     /// Round trip, at least.

@@ -6,6 +6,7 @@ pub mod estimator;
 pub mod feedback;
 pub mod history;
 pub mod loss;
+mod own;
 pub mod probe;
 pub mod rate;
 pub mod throughput;

@@ -155,10 +155,12 @@ impl Trend {
         self.deviation
     }
 
-    /// Takes in a packet that came: when it was sent (our clock), when it came (theirs). Returns how much longer that took than
-    /// is usual without a queue, in ms.
-    pub fn arrived(&mut self, sent: i64, arrival: i64) -> f64 {
-        let above = self.base.above(sent, arrival - sent) as f64 / 1_000.0;
+    /// Takes in a packet that came: when it was sent (our clock), when it came (theirs), and how long it had to wait behind others of
+    /// ours, in ms. Returns how much longer it took than
+    /// that and what is usual without a queue, in ms.
+    pub fn arrived(&mut self, sent: i64, arrival: i64, behind: f64) -> f64 {
+        let whole = self.base.above(sent, arrival - sent) as f64 / 1_000.0;
+        let above = (whole - behind).max(0.0);
         self.above = above;
         self.queue = SMOOTHING * self.queue + (1.0 - SMOOTHING) * above;
         self.group(sent, arrival);
@@ -292,7 +294,7 @@ mod tests {
         let steps = seconds * 100;
         for step in 0..steps {
             let sent = from + step * 10_000;
-            trend.arrived(sent, 7_000_000 + sent + delay(sent - from));
+            trend.arrived(sent, 7_000_000 + sent + delay(sent - from), 0.0);
             hits += i64::from(trend.usage() == usage);
         }
         hits as f64 / steps as f64

@@ -1,14 +1,14 @@
 //! One simulcast layer of a publication: its SSRC's numbering, statistics, holes, cache and clock.
 
-use super::bitrate::Bitrate;
 use super::cache::Cache;
 use super::keyframe::Keyframe;
 use super::nack::Nack;
+use super::rates::{Rates, Spatials};
 use super::sequence::{Sequence, Verdict};
 use super::stats::Stats;
 use crate::id::Ssrc;
 use crate::rtp::dependency::Structure;
-use crate::rtp::{Clock, Packet};
+use crate::rtp::{Clock, FrameMeta, LayerSet, Packet};
 use std::time::Instant;
 
 /// A layer, before and after its SSRC is known.
@@ -22,7 +22,9 @@ pub(super) struct Layer {
     /// When media came last, padding not counted.
     pub last_media: Option<Instant>,
     /// What it costs to send it to somebody.
-    pub rate: Bitrate,
+    pub rates: Rates,
+    /// Its spatial layers (SVC).
+    pub spatials: LayerSet,
     /// Grows at every break.
     pub epoch: u32,
     /// Packets were dropped while muted: the next one is behind a break.
@@ -37,6 +39,7 @@ pub(super) struct Stream {
     pub stats: Stats,
     pub nack: Nack,
     pub structure: Structure,
+    pub spatials: Spatials,
 }
 
 /// A packet's place in its layer.
@@ -75,6 +78,7 @@ impl Layer {
                     stats: Stats::new(now, packet.ssrc, rate, seq, packet.ts),
                     nack: Nack::new(seq),
                     structure: Structure::default(),
+                    spatials: Spatials::default(),
                 });
                 Place::At(seq, index)
             }
@@ -87,6 +91,13 @@ impl Layer {
             }
         }
         place
+    }
+
+    /// A media packet is made ready; `bytes` is what sending it costs.
+    pub fn count(&mut self, now: Instant, meta: &FrameMeta, bytes: usize) {
+        self.last_media = Some(now);
+        self.spatials = meta.spatials;
+        self.rates.add(now, meta, bytes);
     }
 
     /// The newest sender report of the present SSRC.

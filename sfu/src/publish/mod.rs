@@ -4,8 +4,10 @@ pub mod bitrate;
 mod cache;
 mod hold;
 mod keyframe;
+mod ladder;
 mod layer;
 mod nack;
+mod rates;
 mod redundancy;
 mod routes;
 mod sequence;
@@ -13,5 +15,6 @@ mod stats;
 mod track;
 
 pub use hold::{HOLD, Hold};
+pub use ladder::Rung;
 pub use routes::{Route, Routes};
 pub use track::{Counters, Track};

@@ -1,5 +1,6 @@
 //! One publication: every packet of its layers comes in here, is numbered, checked, cached and made ready for all subscribers.
 
+use super::ladder::{Ladder, Rung};
 use super::layer::{Layer, Place};
 use crate::id::{Pt, Ssrc, TrackId};
 use crate::params::{Codec, Kind, MAX_LAYERS, PayloadParams, PublishParams};
@@ -54,6 +55,7 @@ pub struct Track {
     muted: bool,
     started: bool,
     next_report: Option<Instant>,
+    ladder: Ladder,
     counters: Counters,
 }
 
@@ -69,6 +71,7 @@ impl Track {
             muted: false,
             started: false,
             next_report: None,
+            ladder: Ladder::default(),
             counters: Counters::default(),
         }
     }
@@ -173,9 +176,7 @@ impl Track {
         self.counters.packets += 1;
         self.counters.bytes += packet.payload.len() as u64;
         self.counters.recovered += u64::from(rtx);
-        live.last_media = Some(now);
-        live.rate.add(now, packet.payload.len() + PACKET_OVERHEAD);
-        let media = self.ready(at, index, seq, payload, red, packet)?;
+        let media = self.ready(now, at, index, seq, payload, red, packet)?;
         self.layers.get_mut(at)?.cache.insert(now, media.clone());
         Some(media)
     }
@@ -202,8 +203,10 @@ impl Track {
         self.payloads.iter().copied().find(matches)
     }
 
+    #[allow(clippy::too_many_arguments, reason = "each is its own kind of thing, and there is one caller")]
     fn ready(
         &mut self,
+        now: Instant,
         at: usize,
         index: u64,
         seq: u64,
@@ -211,14 +214,19 @@ impl Track {
         red: Option<(u16, Pt)>,
         packet: Packet,
     ) -> Option<Media> {
-        let set = self.live();
         let layer = self.layers.get_mut(at)?;
         let stream = layer.stream.as_mut()?;
-        let (meta, picture) = frame::inspect(payload.format.codec, &packet, &mut stream.structure);
+        let (mut meta, picture) = frame::inspect(payload.format.codec, &packet, &mut stream.structure);
+        if self.kind == Kind::Video {
+            meta.spatials = stream.spatials.seen(packet.ts, &meta);
+        }
         if meta.keyframe && payload.format.codec != Codec::Opus {
             layer.keyframe.arrived();
             stream.nack.forget_before(seq.saturating_sub(KEYFRAME_HEAD));
         }
+        layer.count(now, &meta, packet.payload.len() + PACKET_OVERHEAD);
+        let set = self.live();
+        let layer = self.layers.get_mut(at)?;
         Some(Media {
             layer: at as u8,
             epoch: layer.epoch,
@@ -245,8 +253,7 @@ impl Track {
         let Some(layer) = self.layers.get_mut(usize::from(media.layer)) else { return };
         self.counters.packets += 1;
         self.counters.bytes += media.payload.len() as u64;
-        layer.last_media = Some(now);
-        layer.rate.add(now, media.payload.len() + PACKET_OVERHEAD);
+        layer.count(now, &media.meta, media.payload.len() + PACKET_OVERHEAD);
         if media.meta.keyframe && media.format.codec != Codec::Opus {
             layer.keyframe.arrived();
         }
@@ -263,9 +270,14 @@ impl Track {
         self.layers.iter().filter_map(|layer| layer.keyframe.deadline(now)).min()
     }
 
-    /// What sending `layer` costs at this moment, in bits per second.
-    pub fn bitrate(&self, now: Instant, layer: u8) -> u64 {
-        self.layers.get(usize::from(layer)).map_or(0, |layer| layer.rate.get(now))
+    /// All that it can be sent as at this moment, and what that costs; as of some tens of milliseconds ago at most.
+    pub fn ladder(&mut self, now: Instant) -> &[Rung] {
+        if self.ladder.is_old(now) {
+            let live = self.live();
+            let layers = (0..).zip(&self.layers).filter(|(at, _)| live.contains(*at));
+            self.ladder.build(now, layers.map(|(at, layer)| (at, layer.spatials, &layer.rates)));
+        }
+        self.ladder.rungs()
     }
 
     /// A packet that subscribers may ask for again.

@@ -1,17 +1,52 @@
-//! Dependency descriptor (AV1 RTP specification 1.0, appendix A): frame boundaries and layers without looking at payload.
+//! Dependency descriptor (AV1 RTP specification 1.0, appendix A): frame boundaries, layers, and which of them need a frame, without
+//! looking at payload.
 
-use super::frame::FrameMeta;
+use super::frame::{FrameMeta, Rise};
+use super::media::LayerSet;
 use smallvec::SmallVec;
 
 /// Templates are numbered with six bits.
 const MAX_TEMPLATES: usize = 64;
+/// Decode targets are counted with five bits.
+const MAX_TARGETS: u8 = 32;
 
-/// The layers of the newest template structure of a stream: what later packets refer to by template id.
+/// The newest template structure of a stream: what later packets refer to by template id.
 #[derive(Clone, Debug, Default)]
 pub struct Structure {
     offset: u8,
-    /// (spatial, temporal) of each template.
-    layers: SmallVec<[(u8, u8); 16]>,
+    templates: SmallVec<[Template; 16]>,
+    /// (spatial, temporal) of each decode target.
+    targets: SmallVec<[(u8, u8); 9]>,
+    /// The decode targets that are sent, a bit each.
+    active: u32,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Template {
+    spatial: u8,
+    temporal: u8,
+    indications: Indications,
+}
+
+/// What a frame is to each decode target: two bits each.
+#[derive(Clone, Copy, Debug, Default)]
+struct Indications(u64);
+
+/// Indication: a receiver of this target may begin here, if it can decode this frame.
+const SWITCH: u8 = 2;
+
+impl Indications {
+    fn read(bits: &mut Bits<'_>, targets: u8) -> Option<Self> {
+        let mut all = 0;
+        for target in 0..targets {
+            all |= u64::from(bits.take(2)?) << (2 * target);
+        }
+        Some(Self(all))
+    }
+
+    fn of(self, target: usize) -> u8 {
+        (self.0 >> (2 * target)) as u8 & 0x03
+    }
 }
 
 /// The frame number, in the mandatory fields of every descriptor.
@@ -27,36 +62,110 @@ impl Structure {
     pub fn read(&mut self, descriptor: &[u8]) -> Option<FrameMeta> {
         let &[first, _, _, ref rest @ ..] = descriptor else { return None };
         let mut meta = FrameMeta { start: first & 0x80 != 0, end: first & 0x40 != 0, ..FrameMeta::default() };
-        if rest.first().is_some_and(|flags| flags & 0x80 != 0)
-            && let Some(structure) = Structure::parse(rest)
-        {
-            *self = structure;
-            meta.keyframe = meta.start;
-        }
+        let custom = self.extended(rest, &mut meta);
         let slot = (first & 0x3f).wrapping_sub(self.offset) & 0x3f;
-        if let Some(&(spatial, temporal)) = self.layers.get(usize::from(slot)) {
-            (meta.spatial, meta.temporal) = (spatial, temporal);
+        if let Some(template) = self.templates.get(usize::from(slot)) {
+            (meta.spatial, meta.temporal) = (template.spatial, template.temporal);
+            let indications = custom.unwrap_or(template.indications);
+            meta.needed_above = self.any(|(spatial, _), at| spatial > meta.spatial && indications.of(at) != 0);
+            meta.rise = self.rise(&meta, indications);
         }
+        meta.spatials = self.spatials();
         Some(meta)
     }
 
-    /// The structure's head: template id offset, decode targets, then the layers of each template.
-    fn parse(extended: &[u8]) -> Option<Self> {
-        let mut bits = Bits { bytes: extended, at: 5 };
+    /// The fields behind the mandatory ones, as far as they can be read; the frame's own indications, if it has some.
+    fn extended(&mut self, fields: &[u8], meta: &mut FrameMeta) -> Option<Indications> {
+        let mut bits = Bits { bytes: fields, at: 0 };
+        let (structure, active, custom) = (bits.flag()?, bits.flag()?, bits.flag()?);
+        bits.take(2)?; // custom frame differences and chains, which stand at the end
+        if structure {
+            *self = Structure::parse(&mut bits)?;
+            meta.keyframe = meta.start;
+        }
+        let targets = self.targets.len() as u8;
+        if active {
+            let mut mask = 0;
+            for target in 0..targets {
+                mask |= u32::from(bits.flag()?) << target;
+            }
+            self.active = mask;
+        }
+        if custom { Indications::read(&mut bits, targets) } else { None }
+    }
+
+    /// Reads a template structure up to its end.
+    fn parse(bits: &mut Bits<'_>) -> Option<Self> {
         let offset = bits.take(6)?;
-        bits.take(5)?; // decode targets
-        let (mut spatial, mut temporal) = (0, 0);
-        let mut layers = SmallVec::new();
-        while layers.len() < MAX_TEMPLATES {
-            layers.push((spatial, temporal));
+        let count = bits.take(5)? + 1;
+        let mut templates: SmallVec<[Template; 16]> = SmallVec::new();
+        let mut next = Template::default();
+        loop {
+            if templates.len() >= MAX_TEMPLATES {
+                return None;
+            }
+            templates.push(next);
             match bits.take(2)? {
                 0 => {}
-                1 => temporal += 1,
-                2 => (spatial, temporal) = (spatial + 1, 0),
-                _ => return Some(Self { offset, layers }),
+                1 => next.temporal += 1,
+                2 => (next.spatial, next.temporal) = (next.spatial + 1, 0),
+                _ => break,
             }
         }
-        None
+        for template in &mut templates {
+            template.indications = Indications::read(bits, count)?;
+        }
+        // A target has the layers of all frames that it needs.
+        let layers = |target: u8| {
+            let needs = templates.iter().filter(|template| template.indications.of(target.into()) != 0);
+            needs.fold((0, 0), |(s, t), template| (template.spatial.max(s), template.temporal.max(t)))
+        };
+        let targets = (0..count).map(layers).collect();
+        for _ in &templates {
+            while bits.flag()? {
+                bits.take(4)?; // a frame difference
+            }
+        }
+        let chains = bits.take_below(count + 1)?;
+        if chains > 0 {
+            for _ in 0..count {
+                bits.take_below(chains)?;
+            }
+            for _ in 0..templates.len() * usize::from(chains) {
+                bits.take(4)?;
+            }
+        }
+        if bits.flag()? {
+            let spatials = templates.iter().map(|template| template.spatial).max().unwrap_or(0);
+            for _ in 0..=spatials {
+                (0..4).try_for_each(|_| bits.take(8).map(|_| ()))?; // width and height
+            }
+        }
+        let active = u32::MAX >> (MAX_TARGETS - count);
+        Some(Self { offset, templates, targets, active })
+    }
+
+    /// Whether a target that is sent is like this.
+    fn any(&self, is: impl Fn((u8, u8), usize) -> bool) -> bool {
+        self.targets.iter().enumerate().any(|(at, layers)| self.is_active(at) && is(*layers, at))
+    }
+
+    fn is_active(&self, target: usize) -> bool {
+        self.active >> target & 1 != 0
+    }
+
+    fn spatials(&self) -> LayerSet {
+        let active = self.targets.iter().enumerate().filter(|(at, _)| self.is_active(*at));
+        active.fold(LayerSet::default(), |set, (_, (spatial, _))| set.with(*spatial))
+    }
+
+    /// The temporal layers that may begin at a frame: those of the targets of its spatial layer that it is a switch for.
+    fn rise(&self, meta: &FrameMeta, indications: Indications) -> Rise {
+        let begins = |(at, (spatial, temporal)): (usize, &(u8, u8))| {
+            (*spatial == meta.spatial && indications.of(at) == SWITCH).then_some(*temporal)
+        };
+        let to = self.targets.iter().enumerate().filter_map(begins).max();
+        to.filter(|to| *to > meta.temporal).map_or(Rise::default(), |to| Rise { from: meta.temporal, to })
     }
 }
 
@@ -67,6 +176,10 @@ struct Bits<'a> {
 }
 
 impl Bits<'_> {
+    fn flag(&mut self) -> Option<bool> {
+        self.take(1).map(|bit| bit != 0)
+    }
+
     /// Up to eight bits.
     fn take(&mut self, count: usize) -> Option<u8> {
         let mut value = 0;
@@ -77,34 +190,19 @@ impl Bits<'_> {
         }
         Some(value)
     }
+
+    /// A number below `bound` in as few bits as it takes (`ns(n)`, section A.8.1 there).
+    fn take_below(&mut self, bound: u8) -> Option<u8> {
+        let width = u8::BITS as usize - bound.leading_zeros() as usize;
+        let short = (1u16 << width) - u16::from(bound);
+        let value = self.take(width.saturating_sub(1))?;
+        if u16::from(value) < short {
+            return Some(value);
+        }
+        Some((value << 1).wrapping_add(self.take(1)?).wrapping_sub(short as u8))
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Start and end of frame, template 0, frame 0x0102; structure with offset 0, 1 decode target, templates (0,0) (0,1) (1,0).
-    const KEY: [u8; 7] = [0xc0, 1, 2, 0x80, 0b0000_0000, 0b0110_1100, 0];
-
-    #[test]
-    fn a_template_structure_starts_a_key_frame_and_names_the_layers_after_it() {
-        let mut structure = Structure::default();
-        let key = structure.read(&KEY).unwrap();
-        assert!(key.keyframe && key.start && key.end);
-        assert_eq!(frame_number(&KEY), Some(0x102));
-        assert_eq!(structure.layers.as_slice(), [(0, 0), (0, 1), (1, 0)]);
-        let delta = structure.read(&[0x82, 1, 3]).unwrap();
-        assert!(!delta.keyframe && delta.start && !delta.end);
-        assert_eq!((delta.spatial, delta.temporal), (1, 0));
-    }
-
-    #[test]
-    fn cut_off_descriptors_are_none_or_mandatory_fields_only() {
-        let mut structure = Structure::default();
-        assert_eq!(structure.read(&KEY[..2]), None);
-        for len in 3..5 {
-            assert!(!structure.read(&KEY[..len]).unwrap().keyframe);
-        }
-        assert_eq!(frame_number(&[1, 2]), None);
-    }
-}
+#[path = "dependency_tests.rs"]
+mod tests;

@@ -2,6 +2,7 @@
 //! under end-to-end encryption payloads are opaque.
 
 use super::dependency::Structure;
+use super::media::LayerSet;
 use super::packet::Packet;
 use super::picture::Picture;
 use super::{av1, h264, vp8, vp9};
@@ -20,6 +21,22 @@ pub struct FrameMeta {
     pub temporal: u8,
     /// Spatial layer within the stream (SVC), not the simulcast layer.
     pub spatial: u8,
+    /// Higher spatial layers of the same picture build on it.
+    pub needed_above: bool,
+    /// Who may begin to take higher temporal layers here.
+    pub rise: Rise,
+    /// Spatial layers that the stream has at this moment.
+    pub spatials: LayerSet,
+}
+
+/// From a frame with one on, who takes temporal layers up to `from` may take all up to `to`. Elsewhere what is above `from` may build on
+/// what wasn't taken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Rise {
+    /// So much must have been taken.
+    pub from: u8,
+    /// So much may be; zero where no layer begins.
+    pub to: u8,
 }
 
 /// Reads a packet of `codec`. `structure` is the dependency structure of the same stream. A payload that makes no sense yields a

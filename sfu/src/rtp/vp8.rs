@@ -1,13 +1,13 @@
 //! VP8 payload descriptor (RFC 7741 section 4.2).
 
-use super::frame::FrameMeta;
+use super::frame::{FrameMeta, Rise};
 use super::picture::Picture;
 
 /// Reads the descriptor and the first bit of the VP8 payload header. `None` if it is cut off.
 pub fn parse(payload: &[u8]) -> Option<(FrameMeta, Picture)> {
     let first = *payload.first()?;
     let mut picture = Picture::default();
-    let mut temporal = 0;
+    let (mut temporal, mut sync) = (0, false);
     let mut at = 1;
     if first & 0x80 != 0 {
         let flags = *payload.get(1)?;
@@ -24,6 +24,7 @@ pub fn parse(payload: &[u8]) -> Option<(FrameMeta, Picture)> {
             let byte = *payload.get(at)?;
             if flags & 0x20 != 0 {
                 temporal = byte >> 6;
+                sync = byte & 0x20 != 0;
             }
             at += 1;
         }
@@ -32,7 +33,10 @@ pub fn parse(payload: &[u8]) -> Option<(FrameMeta, Picture)> {
     let start = first & 0x10 != 0 && first & 0x07 == 0;
     let header = *payload.get(at)?;
     // The inverse key frame flag P is clear on key frames (RFC 6386 section 9.1).
-    let meta = FrameMeta { keyframe: start && header & 0x01 == 0, start, temporal, ..FrameMeta::default() };
+    let keyframe = start && header & 0x01 == 0;
+    // With the layer sync bit Y it builds on the lowest temporal layer alone.
+    let rise = if sync { Rise { from: temporal.saturating_sub(1), to: temporal } } else { Rise::default() };
+    let meta = FrameMeta { keyframe, start, temporal, rise, ..FrameMeta::default() };
     Some((meta, picture))
 }
 
@@ -50,6 +54,14 @@ mod tests {
         assert_eq!(picture, Picture { id: Some((2, 0x1234, true)), tl0: Some((4, 7)) });
         picture.shifted(0x7fff, 255).patch(&mut payload);
         assert_eq!(payload, [0x90, 0xe0, 0x92, 0x33, 6, 0x80, 0x10, 0x02]);
+    }
+
+    #[test]
+    fn a_frame_with_the_sync_bit_begins_its_temporal_layer() {
+        let rise = |tid_and_y| parse(&[0x90, 0x20, tid_and_y, 0x01]).unwrap().0.rise;
+        assert_eq!(rise(0x60), Rise { from: 0, to: 1 });
+        assert_eq!(rise(0xa0), Rise { from: 1, to: 2 });
+        assert_eq!([rise(0x40), rise(0x00), rise(0x20)], [Rise::default(); 3]);
     }
 
     #[test]

@@ -19,6 +19,8 @@ pub struct Outgoing {
     pub index: u64,
     /// RTP timestamp.
     pub ts: u32,
+    /// It is the last of its picture that the subscriber gets: it bears the marker, as the publisher's last does.
+    pub ends: bool,
     /// Media section, until the receiver showed that it knows the SSRC.
     pub mid: Option<Mid>,
     /// Frame number to write into the dependency descriptor, if there is one.
@@ -76,7 +78,7 @@ impl Outgoing {
     /// Returns the length of the header: payload starts there.
     pub fn write(&self, media: &Media, map: &ExtensionMap, departure: &Departure, buf: &mut Vec<u8>) -> usize {
         let start = buf.len();
-        buf.extend_from_slice(&[0x80, u8::from(media.marker) << 7 | self.pt.0 & 0x7f]);
+        buf.extend_from_slice(&[0x80, u8::from(media.marker | self.ends) << 7 | self.pt.0 & 0x7f]);
         buf.extend_from_slice(&self.seq().to_be_bytes());
         buf.extend_from_slice(&self.ts.to_be_bytes());
         buf.extend_from_slice(&self.ssrc.0.to_be_bytes());
@@ -240,6 +242,7 @@ mod tests {
             pt: Pt(96),
             index: 0x2_0007,
             ts: 9000,
+            ends: false,
             mid: Token::new("v0"),
             frame: 0x0a0b,
             osn: None,

@@ -26,6 +26,7 @@ impl Reasons {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::publish::Rung;
     use crate::subscribe::allocate::{Demand, allocate};
     use smallvec::SmallVec;
 
@@ -47,15 +48,15 @@ mod tests {
     #[test]
     fn what_a_subscriber_puts_first_keeps_its_picture_and_gets_the_better_one() {
         let layers = |budget, reasons: &[Reasons]| {
-            let rates = SmallVec::from_slice(&[Some(150_000), Some(500_000)]);
-            let demand =
-                |c: &Reasons| Demand { importance: c.importance(), layers: rates.clone(), ..Demand::default() };
-            allocate(Some(budget), &reasons.iter().map(demand).collect::<Vec<_>>()).layers
+            let rung = |(layer, rate)| Rung { layer, rate, pictures: u8::MAX, ..Rung::default() };
+            let rungs: SmallVec<_> = (0..).zip([150_000, 500_000]).map(rung).collect();
+            let demand = |c: &Reasons| Demand { importance: c.importance(), rungs: rungs.clone(), ..Demand::default() };
+            allocate(Some(budget), 0, &reasons.iter().map(demand).collect::<Vec<_>>()).rungs
         };
         let speaker = Reasons { speaks: true, ..camera(0) };
         assert_eq!(layers(200_000, &[speaker, camera(2), camera(1)]), [None, None, Some(0)]);
-        assert_eq!(layers(400_000, &[speaker, camera(2), camera(1)]), [None, Some(0), Some(0)]);
-        assert_eq!(layers(1_000_000, &[speaker, camera(2), camera(1)]), [Some(0), Some(0), Some(1)]);
-        assert_eq!(layers(1_000_000, &[speaker, camera(0), camera(0)]), [Some(1), Some(0), Some(0)]);
+        assert_eq!(layers(600_000, &[speaker, camera(2), camera(1)]), [None, Some(0), Some(0)]);
+        assert_eq!(layers(1_200_000, &[speaker, camera(2), camera(1)]), [Some(0), Some(0), Some(1)]);
+        assert_eq!(layers(1_200_000, &[speaker, camera(0), camera(0)]), [Some(1), Some(0), Some(0)]);
     }
 }

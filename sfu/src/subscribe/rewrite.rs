@@ -1,10 +1,13 @@
 //! Makes one gapless stream out of pieces of several: sequence number, timestamp, picture ids and frame numbers go on over layer
 //! switches, mutes, pauses and restarts of the publisher.
 //!
-//! A piece is a [`Segment`]: constant offsets from the source's numbers to ours. So a packet that comes late, or is asked for
-//! again, gets the numbers that it would have had, without remembering packets.
+//! A piece is a [`Segment`]: constant offsets from the source's numbers to ours, less what was left out of it ([`Gaps`]): frames of
+//! layers above what is shown. So a packet that comes late, or is asked for again, gets the numbers that it would have had, without
+//! remembering packets.
 
+use super::gaps::Gaps;
 use crate::id::Ssrc;
+use crate::params::Codec;
 use crate::rtp::picture::Picture;
 use crate::rtp::seq::newer32;
 use crate::rtp::{Clock, Media, dependency};
@@ -25,15 +28,25 @@ const MAX_LATE: u32 = 3;
 /// A key frame that is older than what was sent by more than this part of a second shows the past.
 const OUTDATED: u32 = 5;
 
+/// Packets that came late into a hole that was kept for them and turned out to be of a frame left out: so many runs of them are
+/// remembered.
+const MAX_BLANKS: usize = 32;
+
 /// A run of packets of one layer, and how to renumber them.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 struct Segment {
     layer: u8,
     ssrc: Ssrc,
     /// First index of the source that belongs here.
     first: u64,
-    /// Highest index so far.
+    /// Highest index sent so far.
     last: u64,
+    /// Highest index so far, and whose frame it is of if that is left out: timestamp and spatial layer.
+    seen: u64,
+    skipping: Option<(u32, u8)>,
+    /// Timestamps of the last pictures that were counted as left out.
+    counted: [Option<u32>; 4],
+    gaps: Gaps,
     index_offset: u64,
     ts_offset: u32,
     id_offset: u16,
@@ -55,14 +68,33 @@ pub(super) struct Mapped {
 }
 
 impl Segment {
-    fn map(&self, media: &Media) -> Mapped {
+    /// `None` if it was left out.
+    fn map(&self, media: &Media) -> Option<Mapped> {
+        let left_out = self.gaps.before(media.index)?;
         let frame = media.dependency_descriptor.as_deref().and_then(dependency::frame_number).unwrap_or(0);
-        Mapped {
-            index: media.index.wrapping_add(self.index_offset),
+        Some(Mapped {
+            index: media.index.wrapping_add(self.index_offset).wrapping_sub(left_out.packets),
             ts: media.ts.wrapping_add(self.ts_offset),
-            picture: media.picture.shifted(self.id_offset, self.tl0_offset),
+            picture: media.picture.shifted(self.id_offset.wrapping_sub(left_out.pictures), self.tl0_offset),
             frame: frame.wrapping_add(self.frame_offset),
+        })
+    }
+
+    /// Whether the picture of a packet that is left out has to be counted: VP8 numbers pictures without a gap; in VP9 the numbers say what a
+    /// picture builds on.
+    fn counts(&mut self, media: &Media) -> bool {
+        let new = media.format.codec == Codec::Vp8 && !self.counted.contains(&Some(media.ts));
+        if new {
+            self.counted.rotate_right(1);
+            self.counted[0] = Some(media.ts);
         }
+        new
+    }
+
+    /// The source's index of what is sent as `index`, if that is of this segment.
+    fn source(&self, index: u64) -> Option<u64> {
+        let source = self.gaps.source(index.wrapping_sub(self.index_offset))?;
+        (self.first..=self.last).contains(&source).then_some(source)
     }
 
     fn holds(&self, media: &Media) -> bool {
@@ -70,7 +102,7 @@ impl Segment {
     }
 }
 
-/// See the module. Its inputs are [`Rewriter::switch`] and [`Rewriter::forward`].
+/// See the module. Its inputs are [`Rewriter::switch`], [`Rewriter::forward`] and [`Rewriter::skip`].
 #[derive(Debug)]
 pub(super) struct Rewriter {
     /// Oldest first; the last is the present one.
@@ -82,6 +114,8 @@ pub(super) struct Rewriter {
     last_id: Option<u16>,
     last_tl0: Option<u8>,
     last_frame: Option<u16>,
+    /// Layer, first and last index of packets that go out without payload.
+    blanks: VecDeque<(u8, u64, u64)>,
     /// Newest sender report of the present segment's source.
     clock: Option<Clock>,
 }
@@ -98,6 +132,7 @@ impl Rewriter {
             last_id: None,
             last_tl0: None,
             last_frame: None,
+            blanks: VecDeque::new(),
             clock: None,
         }
     }
@@ -138,6 +173,10 @@ impl Rewriter {
             ssrc: media.ssrc,
             first: media.index,
             last: media.index,
+            seen: media.index,
+            skipping: None,
+            counted: [None; 4],
+            gaps: Gaps::default(),
             index_offset: self.next_index.wrapping_sub(media.index),
             ts_offset: ts.wrapping_sub(media.ts),
             id_offset,
@@ -153,8 +192,11 @@ impl Rewriter {
         if media.index < segment.first || media.layer != segment.layer {
             return self.late(media);
         }
+        let mapped = segment.map(media)?;
         segment.last = segment.last.max(media.index);
-        let mapped = segment.map(media);
+        if media.index >= segment.seen {
+            (segment.seen, segment.skipping) = (media.index, None);
+        }
         self.clock = media.clock;
         if mapped.index >= self.next_index {
             self.next_index = mapped.index + 1;
@@ -174,24 +216,81 @@ impl Rewriter {
         Some(mapped)
     }
 
-    /// The numbers of a packet that fills a hole in an older segment.
-    pub fn late(&self, media: &Media) -> Option<Mapped> {
-        self.segments.iter().rev().skip(1).find(|segment| segment.holds(media)).map(|segment| segment.map(media))
+    /// A packet of the present source is left out, and its number with it. What is missing before it keeps its numbers, for it may have
+    /// to be sent; if it comes and needn't be, it fills its place without payload: then these are its numbers.
+    pub fn skip(&mut self, media: &Media) -> Option<Mapped> {
+        let segment = self.segments.back_mut().filter(|segment| segment.layer == media.layer)?;
+        if media.index < segment.first {
+            return None;
+        }
+        if media.index > segment.seen {
+            let frame = (media.ts, media.meta.spatial);
+            // What is missing amid a frame that is left out is of that frame.
+            let first = if segment.skipping == Some(frame) { segment.seen + 1 } else { media.index };
+            let picture = segment.counts(media);
+            segment.gaps.add(first, media.index, picture);
+            (segment.seen, segment.skipping) = (media.index, Some(frame));
+            return None;
+        }
+        if media.index > segment.last {
+            // Nothing behind it was sent yet.
+            let picture = segment.counts(media);
+            segment.gaps.insert(media.index, picture);
+            return None;
+        }
+        let mapped = segment.map(media)?;
+        self.blank(media);
+        Some(mapped)
+    }
+
+    fn blank(&mut self, media: &Media) {
+        let index = media.index;
+        let touched = self.blanks.iter_mut().find(|(layer, first, last)| {
+            *layer == media.layer && index + 1 >= *first && index <= last.saturating_add(1)
+        });
+        if let Some((_, first, last)) = touched {
+            (*first, *last) = ((*first).min(index), (*last).max(index));
+            return;
+        }
+        if self.blanks.len() >= MAX_BLANKS {
+            self.blanks.pop_front();
+        }
+        self.blanks.push_back((media.layer, index, index));
+    }
+
+    /// It went out, or would have, without payload.
+    pub fn is_blank(&self, media: &Media) -> bool {
+        let within =
+            |(layer, first, last): &(u8, u64, u64)| *layer == media.layer && (*first..=*last).contains(&media.index);
+        self.blanks.iter().any(within)
+    }
+
+    /// The numbers of a packet that fills a hole in an older segment; without payload where frames were left out of that, for nobody
+    /// knows any more which.
+    pub fn late(&mut self, media: &Media) -> Option<Mapped> {
+        let segment = self.segments.iter().rev().skip(1).find(|segment| segment.holds(media))?;
+        let (mapped, partial) = (segment.map(media)?, !segment.gaps.is_empty());
+        if partial {
+            self.blank(media);
+        }
+        Some(mapped)
     }
 
     /// Which source packet had (or would have had) the outgoing sequence number: layer and index.
     pub fn locate(&self, seq: u16) -> Option<(u8, u64)> {
         let behind = (self.next_index as u16).wrapping_sub(seq);
         let index = self.next_index.checked_sub(behind.into())?;
-        self.segments.iter().rev().find_map(|segment| {
-            let source = index.wrapping_sub(segment.index_offset);
-            (segment.first..=segment.last).contains(&source).then_some((segment.layer, source))
-        })
+        self.segments.iter().rev().find_map(|segment| Some((segment.layer, segment.source(index)?)))
     }
 
     /// The numbers of a packet that is sent again.
     pub fn again(&self, media: &Media) -> Option<Mapped> {
-        self.segments.iter().rev().find(|segment| segment.holds(media)).map(|segment| segment.map(media))
+        self.segments.iter().rev().find(|segment| segment.holds(media)).and_then(|segment| segment.map(media))
+    }
+
+    /// Nothing was left out of the segment that a packet is of.
+    pub fn is_whole(&self, media: &Media) -> bool {
+        self.segments.iter().rev().find(|segment| segment.holds(media)).is_none_or(|segment| segment.gaps.is_empty())
     }
 
     /// Our line between wall clock and timestamps, at the moment of the source's newest sender report.
@@ -204,6 +303,11 @@ impl Rewriter {
     /// lips would be late by as much until the next switch. `resumes`: nothing is shown at the moment. Then what is older by more than
     /// the network ever held a packet back isn't late: the publisher's numbers began anew.
     pub fn is_outdated(&self, now: Instant, rate: u32, media: &Media, resumes: bool) -> bool {
+        let passed = |segment: &Segment| segment.layer == media.layer && media.index <= segment.last;
+        // What a segment went past has numbers there, and may be asked for under these.
+        if self.segments.iter().any(passed) {
+            return true;
+        }
         let Some((newest, at)) = self.newest else { return false };
         let by_arrival = by_arrival(now, rate, newest, at);
         let ts = self.timestamp_by_clock(by_arrival, rate, media);

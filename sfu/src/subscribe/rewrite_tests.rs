@@ -132,6 +132,22 @@ fn a_key_frame_from_the_past_is_known() {
 }
 
 #[test]
+fn a_key_frame_that_a_segment_went_past_begins_no_other() {
+    let now = crate::test_epoch();
+    let mut r = Rewriter::new(1, 0);
+    for (layer, index) in [(0, 10), (0, 14), (1, 5)] {
+        let p = packet(layer, index, 0, 0);
+        if index != 14 {
+            r.switch(now, RATE, &p);
+        }
+        r.forward(now, &p);
+    }
+    // It was lost on its way here, and sent again.
+    assert!(r.is_outdated(now, RATE, &packet(0, 12, 0, 0), false));
+    assert!(!r.is_outdated(now, RATE, &packet(0, 15, 0, 0), false));
+}
+
+#[test]
 fn reports_that_make_no_sense_are_not_believed() {
     let now = crate::test_epoch();
     let mut r = Rewriter::new(1, 0);

@@ -1,8 +1,11 @@
-//! Which layer a subscriber is shown: the highest the publisher sends that is wanted, changed only at a key frame. It looks at
+//! Which layers a subscriber is shown: the highest that the publisher sends, is wanted and has room. The spatial layer, of simulcast or of
+//! SVC, goes up at a key frame only; a temporal layer begins where a frame says that it may, and ends with any picture. It looks at
 //! [`FrameMeta`](crate::rtp::FrameMeta) alone, never at payload.
 
 use crate::params::{Kind, SubscriptionSettings};
+use crate::publish::Rung;
 use crate::rtp::{LayerSet, Media};
+use std::collections::VecDeque;
 
 /// What to do with a packet.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -11,8 +14,119 @@ pub(super) enum Verdict {
     Forward,
     /// It starts what shall be shown from now on, if the subscriber can take it; then call [`Selector::switched`].
     Switch,
+    /// It is of the simulcast layer that is shown, and left out of it.
+    Skip,
     /// It isn't shown.
     Drop,
+}
+
+/// What there is room for on the way to a subscriber: so much at most. The default is all.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Fit {
+    /// Nothing.
+    pub paused: bool,
+    /// Simulcast layer.
+    pub layer: u8,
+    /// Spatial layer within it.
+    pub spatial: u8,
+    /// Temporal layer.
+    pub temporal: u8,
+}
+
+impl Default for Fit {
+    fn default() -> Self {
+        Self { paused: false, layer: u8::MAX, spatial: u8::MAX, temporal: u8::MAX }
+    }
+}
+
+impl Fit {
+    /// Nothing at all.
+    pub const NONE: Self = Self { paused: true, layer: 0, spatial: 0, temporal: 0 };
+    /// The lowest spatial layer, whatever it is.
+    pub const LOWEST: Self = Self { paused: false, layer: 0, spatial: 0, temporal: u8::MAX };
+}
+
+impl From<Rung> for Fit {
+    fn from(rung: Rung) -> Self {
+        Self { paused: false, layer: rung.layer, spatial: rung.spatial, temporal: rung.temporal }
+    }
+}
+
+/// Highest spatial and temporal layer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Layers {
+    spatial: u8,
+    temporal: u8,
+}
+
+impl Layers {
+    /// Whether a frame is among them, or what they build on.
+    fn need(self, media: &Media) -> bool {
+        let meta = &media.meta;
+        let spatial = meta.spatial == self.spatial || meta.needed_above && meta.spatial < self.spatial;
+        spatial && meta.temporal <= self.temporal
+    }
+}
+
+/// Frames that are remembered, so that what comes late of one is judged as the rest of it was: those of a second, or a third of one with
+/// three spatial layers.
+const MAX_JUDGED: usize = 32;
+/// Changes that are remembered, so that what comes later than that is judged as it was then.
+const MAX_CHANGES: usize = 8;
+
+/// What is shown.
+#[derive(Debug)]
+struct Shown {
+    /// Simulcast layer.
+    layer: u8,
+    epoch: u32,
+    /// Of its frames, these.
+    now: Layers,
+    /// Oldest first: packet and picture with which others began to be shown, and what was until then.
+    changes: VecDeque<(u64, u32, Layers)>,
+    /// Newest packet, and its picture.
+    newest: u64,
+    ts: u32,
+    /// No spatial layer below was left out since the last key frame.
+    whole: bool,
+    /// Timestamp and spatial layer of the last frames, newest first, and whether they are shown.
+    judged: VecDeque<(u32, u8, bool)>,
+}
+
+impl Shown {
+    fn change(&mut self, media: &Media, layers: Layers) {
+        if layers != self.now {
+            self.changes.push_back((media.index, media.ts, self.now));
+            self.now = layers;
+            if self.changes.len() > MAX_CHANGES {
+                self.changes.pop_front();
+            }
+        }
+    }
+
+    /// What was shown when the packet was due.
+    fn at(&self, media: &Media) -> Layers {
+        let behind = |(index, ts, _): &&(u64, u32, Layers)| media.index < *index && media.ts != *ts;
+        self.changes.iter().find(behind).map_or(self.now, |(_, _, before)| *before)
+    }
+
+    /// Whether a packet is shown, if that was decided for its frame.
+    fn is_judged(&self, media: &Media) -> Option<bool> {
+        let same = |(ts, spatial, _): &&(u32, u8, bool)| (*ts, *spatial) == (media.ts, media.meta.spatial);
+        self.judged.iter().find(same).map(|(_, _, shown)| *shown)
+    }
+
+    fn judge(&mut self, media: &Media) -> bool {
+        if let Some(shown) = self.is_judged(media) {
+            return shown;
+        }
+        let (layers, meta) = (self.at(media), &media.meta);
+        let shown = layers.need(media);
+        self.whole &= shown || meta.spatial > layers.spatial || meta.temporal > layers.temporal;
+        self.judged.push_front((media.ts, meta.spatial, shown));
+        self.judged.truncate(MAX_JUDGED);
+        shown
+    }
 }
 
 /// Owns the choice; its inputs are packets and settings.
@@ -23,54 +137,56 @@ pub(super) struct Selector {
     wanted: SubscriptionSettings,
     cap: SubscriptionSettings,
     /// What there is room for on the way to it.
-    room: SubscriptionSettings,
-    /// All three together.
-    settings: SubscriptionSettings,
+    room: Fit,
     live: LayerSet,
-    /// Layer and epoch shown.
-    current: Option<(u8, u32)>,
+    spatials: LayerSet,
+    current: Option<Shown>,
+    /// What was shown before: packets of it may still be asked for.
+    before: Option<Shown>,
 }
 
 impl Selector {
     /// Nothing is shown yet.
     pub fn new(kind: Kind, settings: SubscriptionSettings, live: LayerSet) -> Self {
-        let free = SubscriptionSettings::default();
-        Self { kind, wanted: settings, cap: free, room: free, settings, live, current: None }
+        Self {
+            kind,
+            wanted: settings,
+            cap: SubscriptionSettings::default(),
+            room: Fit::default(),
+            live,
+            spatials: LayerSet::default(),
+            current: None,
+            before: None,
+        }
     }
 
     /// Changes what is wanted.
     pub fn set(&mut self, settings: SubscriptionSettings) {
         self.wanted = settings;
-        self.combine();
+        self.limited(false);
     }
 
     /// Changes what may be had; true if that changes what is shown. If it is urgent, a layer that is too high ends now.
     pub fn cap(&mut self, cap: SubscriptionSettings, urgent: bool) -> bool {
-        let before = self.settings;
+        let before = self.limits();
         self.cap = cap;
-        self.combine();
-        if urgent && self.shown().is_some_and(|layer| layer > self.settings.max_spatial) {
-            self.current = None;
-        }
-        self.settings != before
+        self.limited(urgent);
+        self.limits() != before
     }
 
     /// Changes what there is room for; true if that changes what is shown. If it is urgent, a layer that is too high ends now.
-    pub fn fit(&mut self, room: SubscriptionSettings, urgent: bool) -> bool {
-        let before = self.settings;
+    pub fn fit(&mut self, room: Fit, urgent: bool) -> bool {
+        let before = self.limits();
         self.room = room;
-        self.combine();
-        if urgent && self.shown().is_some_and(|layer| layer > self.settings.max_spatial) {
-            self.current = None;
-        }
-        self.settings != before
+        self.limited(urgent);
+        self.limits() != before
     }
 
-    /// The layer to be shown if there is room for it, and all that the publisher sends.
-    pub fn demand(&self) -> Option<(u8, LayerSet)> {
-        let most = self.wanted.max_spatial.min(self.cap.max_spatial);
+    /// The highest simulcast and spatial layer to be shown if there is room for them.
+    pub fn demand(&self) -> Option<(u8, u8)> {
+        let most = self.most_wanted();
         let wanted = !self.wanted.paused && !self.cap.paused;
-        self.live.best(most).filter(|_| wanted).map(|top| (top, self.live))
+        self.live.best(most).filter(|_| wanted).map(|layer| (layer, self.spatials.best(most).unwrap_or(most)))
     }
 
     /// The priority that the subscriber gave it; 0: none.
@@ -80,80 +196,159 @@ impl Selector {
 
     /// Something is wanted that may not be had.
     pub fn is_capped(&self) -> bool {
-        let most = self.wanted.max_spatial.min(self.cap.max_spatial);
-        let lower = self.live.best(self.wanted.max_spatial) != self.live.best(most);
+        let best = |most| (self.live.best(most), self.spatials.best(most));
+        let lower = best(self.wanted.max_spatial) != best(self.most_wanted());
         !self.wanted.paused && (self.cap.paused || lower)
     }
 
     /// Whether this packet is one of those.
     pub fn is_missed(&self, media: &Media) -> bool {
-        self.settings != self.wanted && self.is_capped() && self.live.best(self.wanted.max_spatial) == Some(media.layer)
+        (self.cap.paused || self.cap.max_spatial < self.wanted.max_spatial)
+            && self.is_capped()
+            && self.live.best(self.wanted.max_spatial) == Some(media.layer)
+            && self.spatials.best(self.wanted.max_spatial).is_none_or(|spatial| spatial == media.meta.spatial)
     }
 
-    fn combine(&mut self) {
-        let (wanted, cap, room) = (self.wanted, self.cap, self.room);
-        self.settings = SubscriptionSettings {
-            paused: wanted.paused || cap.paused || room.paused,
-            max_spatial: wanted.max_spatial.min(cap.max_spatial).min(room.max_spatial),
-            priority: wanted.priority,
+    fn most_wanted(&self) -> u8 {
+        self.wanted.max_spatial.min(self.cap.max_spatial)
+    }
+
+    /// All limits together.
+    fn limits(&self) -> Fit {
+        let most = self.most_wanted();
+        let Fit { layer, spatial, temporal, .. } = self.room;
+        Fit { paused: self.paused(), layer: layer.min(most), spatial: spatial.min(most), temporal }
+    }
+
+    fn limited(&mut self, urgent: bool) {
+        let limits = self.limits();
+        // Where the lower spatial layers are there it goes down with the next picture anyway.
+        let too_high = |shown: &Shown| {
+            let spatial = self.spatials.best(limits.spatial).unwrap_or(0);
+            shown.layer > limits.layer || shown.now.spatial > spatial && !shown.whole
         };
-        if self.settings.paused {
-            // Frames will be missed: going on needs a key frame.
-            self.current = None;
+        // While paused frames will be missed: going on needs a key frame.
+        if limits.paused || urgent && self.current.as_ref().is_some_and(too_high) {
+            self.end();
         }
     }
 
     /// Nothing is sent while paused.
     pub fn paused(&self) -> bool {
-        self.settings.paused
+        self.wanted.paused || self.cap.paused || self.room.paused
     }
 
     /// Judges a packet.
     pub fn judge(&mut self, media: &Media) -> Verdict {
         self.live = media.live;
-        if self.settings.paused {
+        self.spatials = media.meta.spatials;
+        if self.paused() {
             return Verdict::Drop;
         }
-        if let Some((layer, epoch)) = self.current
-            && layer == media.layer
+        if let Some(shown) = &self.current
+            && shown.layer == media.layer
         {
-            if epoch == media.epoch {
-                return Verdict::Forward;
+            if shown.epoch == media.epoch {
+                return if self.kind == Kind::Audio { Verdict::Forward } else { self.go_on(media) };
             }
             // Decoding can't go on over the break.
-            self.current = None;
+            self.end();
         }
         let may_start = media.meta.keyframe || self.kind == Kind::Audio;
         // A packet without payload is padding that came late: it starts nothing.
-        if may_start && !media.payload.is_empty() && self.target() == Some(media.layer) {
+        if may_start && !media.payload.is_empty() && self.target().is_some_and(|(layer, _)| layer == media.layer) {
             return Verdict::Switch;
         }
         Verdict::Drop
     }
 
+    /// Judges a packet of the simulcast layer that is shown.
+    fn go_on(&mut self, media: &Media) -> Verdict {
+        let meta = &media.meta;
+        // Most packets are amid a picture, where nothing changes.
+        let begins = self.current.as_ref().is_some_and(|shown| meta.start || media.ts != shown.ts);
+        let target = if begins { self.target() } else { None };
+        let Some(shown) = &mut self.current else { return Verdict::Drop };
+        let now = shown.now;
+        if media.index > shown.newest {
+            let aim = match target {
+                Some((layer, aim)) if layer == shown.layer => aim,
+                // The key frame of another layer is awaited.
+                _ => now,
+            };
+            let mut next = now;
+            if meta.keyframe {
+                (next, shown.whole) = (aim, true);
+            } else if media.ts != shown.ts {
+                next.temporal = now.temporal.min(aim.temporal);
+                if aim.spatial < now.spatial {
+                    (next.spatial, next.temporal) =
+                        if shown.whole { (aim.spatial, next.temporal) } else { (now.spatial, 0) };
+                }
+            }
+            if meta.start && meta.spatial == next.spatial && next.temporal >= meta.rise.from {
+                next.temporal = next.temporal.max(meta.rise.to.min(aim.temporal));
+            }
+            shown.change(media, next);
+            (shown.newest, shown.ts) = (media.index, media.ts);
+        }
+        if shown.judge(media) { Verdict::Forward } else { Verdict::Skip }
+    }
+
     /// The packet that was judged [`Verdict::Switch`] is shown.
     pub fn switched(&mut self, media: &Media) {
-        self.current = Some((media.layer, media.epoch));
+        let now = self.target().map_or(Layers { spatial: 0, temporal: u8::MAX }, |(_, layers)| layers);
+        let (layer, epoch, newest, ts) = (media.layer, media.epoch, media.index, media.ts);
+        let judged = VecDeque::from([(ts, media.meta.spatial, true)]);
+        let shown = Shown { layer, epoch, now, changes: VecDeque::new(), newest, ts, whole: true, judged };
+        self.end();
+        self.current = Some(shown);
     }
 
-    /// The layer that waits for a key frame, if one does.
+    /// What is shown isn't any more.
+    fn end(&mut self) {
+        self.before = self.current.take().or_else(|| self.before.take());
+    }
+
+    /// The simulcast layer that waits for a key frame, if one does.
     pub fn keyframe_wanted(&self) -> Option<u8> {
-        let target = self.target().filter(|_| self.kind == Kind::Video)?;
-        self.current.is_none_or(|(layer, _)| layer != target).then_some(target)
+        let (layer, aim) = self.target().filter(|_| self.kind == Kind::Video)?;
+        let there = |shown: &Shown| {
+            let now = shown.now.spatial;
+            shown.layer == layer && (aim.spatial == now || aim.spatial < now && shown.whole)
+        };
+        (!self.current.as_ref().is_some_and(there)).then_some(layer)
     }
 
-    /// The layer whose key frame mends the picture.
+    /// The simulcast layer whose key frame mends the picture.
     pub fn shown_or_wanted(&self) -> Option<u8> {
-        self.current.map(|(layer, _)| layer).or_else(|| self.target())
+        self.shown().or_else(|| self.target().map(|(layer, _)| layer))
     }
 
-    /// The layer shown.
+    /// The simulcast layer shown.
     pub fn shown(&self) -> Option<u8> {
-        self.current.map(|(layer, _)| layer)
+        self.current.as_ref().map(|shown| shown.layer)
     }
 
-    fn target(&self) -> Option<u8> {
-        if self.settings.paused { None } else { self.live.best(self.settings.max_spatial) }
+    /// Whether a packet is one of those that are shown, or were; `None`: that was too long ago. What isn't may have got a number, if it came
+    /// late.
+    pub fn shows(&self, media: &Media) -> Option<bool> {
+        let same = |shown: &&Shown| (shown.layer, shown.epoch) == (media.layer, media.epoch);
+        let shown = [&self.current, &self.before].into_iter().flatten().find(same)?;
+        Some(shown.is_judged(media).unwrap_or_else(|| shown.at(media).need(media)))
+    }
+
+    /// Whether a packet is the last of its picture that is shown.
+    pub fn ends_picture(&self, media: &Media) -> bool {
+        let last = |shown: &Shown| media.meta.end && media.meta.spatial == shown.at(media).spatial;
+        media.marker || media.meta.spatials.0 > 1 && self.current.as_ref().is_some_and(last)
+    }
+
+    fn target(&self) -> Option<(u8, Layers)> {
+        let limits = self.limits();
+        let layer = self.live.best(limits.layer).filter(|_| !limits.paused)?;
+        let spatial = self.spatials.best(limits.spatial).unwrap_or(0);
+        Some((layer, Layers { spatial, temporal: limits.temporal }))
     }
 }
 

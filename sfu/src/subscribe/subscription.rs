@@ -3,7 +3,7 @@
 use super::report::Reports;
 use super::rewrite::{Mapped, Rewriter};
 use super::rtx::Budget;
-use super::select::{Selector, Verdict};
+use super::select::{Fit, Selector, Verdict};
 use crate::id::{Ssrc, SubscriptionId, TransportId};
 use crate::params::{Kind, PayloadParams, SubscribeParams, SubscriptionSettings};
 use crate::rtp::rtcp::ReportBlock;
@@ -136,12 +136,12 @@ impl Subscription {
 
     /// Shows no more than there is room for on the way to the subscriber; true if that changed anything. The default is room for all.
     /// `urgent` is as in [`Subscription::cap`].
-    pub fn fit(&mut self, room: SubscriptionSettings, urgent: bool) -> bool {
+    pub fn fit(&mut self, room: Fit, urgent: bool) -> bool {
         self.selector.fit(room, urgent)
     }
 
-    /// The layer to be shown if there is room for it, and all that the publisher sends; `None` if it shall not be shown at all.
-    pub fn demand(&self) -> Option<(u8, LayerSet)> {
+    /// The simulcast and spatial layer to be shown if there is room for them; `None` if nothing shall be shown at all.
+    pub fn demand(&self) -> Option<(u8, u8)> {
         self.selector.demand()
     }
 
@@ -161,6 +161,7 @@ impl Subscription {
             pt: payload.rtx?,
             index,
             ts: 0,
+            ends: false,
             mid: Some(self.params.mid),
             frame: 0,
             osn: None,
@@ -189,9 +190,14 @@ impl Subscription {
     /// Takes in any packet of the track; returns what this subscriber gets of it, if anything.
     pub fn handle_packet(&mut self, now: Instant, media: &Media) -> Option<Outgoing> {
         let verdict = self.selector.judge(media);
-        if verdict == Verdict::Drop && (self.selector.paused() || self.rewriter.late(media).is_none()) {
-            return None;
+        if verdict == Verdict::Skip {
+            return self.skip(media);
         }
+        let late = match verdict {
+            Verdict::Drop if self.selector.paused() => return None,
+            Verdict::Drop => Some(self.rewriter.late(media)?),
+            _ => None,
+        };
         let Some(payload) = self.payload(media) else {
             self.counters.unmatched += 1;
             return None;
@@ -215,12 +221,21 @@ impl Subscription {
                 self.rewriter.forward(now, media)
             }
             Verdict::Forward => self.rewriter.forward(now, media),
-            Verdict::Drop => self.rewriter.late(media),
+            Verdict::Skip | Verdict::Drop => late,
         }?;
         let outgoing = self.outgoing(media, mapped, &payload);
         self.reports.on_packet(now, self.rewriter.clock().is_some(), verdict == Verdict::Switch);
         self.counters.packets += 1;
         self.counters.bytes += outgoing.payload(media).len() as u64;
+        Some(outgoing)
+    }
+
+    /// Leaves a packet out. One that was awaited by mistake fills its place without payload.
+    fn skip(&mut self, media: &Media) -> Option<Outgoing> {
+        let mapped = self.rewriter.skip(media)?;
+        let payload = self.payload(media)?;
+        let outgoing = self.outgoing(media, mapped, &payload);
+        self.counters.packets += 1;
         Some(outgoing)
     }
 
@@ -269,6 +284,9 @@ impl Subscription {
             };
             let copies = self.budget.take(now, self.reports.rtt(), seq, outgoing.payload(media).len());
             self.counters.nack_held += u64::from(copies == 0);
+            if !self.selector.shows(media).unwrap_or_else(|| self.rewriter.is_whole(media)) {
+                (outgoing.patch, outgoing.skip) = (Patch::None, u16::MAX);
+            }
             outgoing.osn = Some(outgoing.seq());
             outgoing.ssrc = rtx_ssrc;
             outgoing.pt = pt;
@@ -325,11 +343,14 @@ impl Subscription {
                 (payload.pt, if same { Patch::None } else { Patch::Picture(mapped.picture) }, 0)
             }
         };
+        let blank = self.rewriter.is_blank(media);
+        let (patch, skip) = if blank { (Patch::None, u16::MAX) } else { (patch, skip) };
         Outgoing {
             ssrc: self.params.ssrc,
             pt,
             index: mapped.index,
             ts: mapped.ts,
+            ends: self.selector.ends_picture(media),
             mid: self.announce.then_some(self.params.mid),
             frame: mapped.frame,
             osn: None,
@@ -342,3 +363,7 @@ impl Subscription {
 #[cfg(test)]
 #[path = "subscription_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "layers_tests.rs"]
+mod layers_tests;

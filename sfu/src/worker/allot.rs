@@ -7,11 +7,13 @@ use crate::api::Event;
 use crate::congestion::probe;
 use crate::id::{SubscriptionId, TrackId, TransportId};
 use crate::overload::Level;
-use crate::params::{Extension, Kind, SubscriptionSettings};
-use crate::subscribe::Subscription;
-use crate::subscribe::allocate::{Allocation, CLIMB, Demand, allocate};
+use crate::params::{Extension, Kind};
+use crate::publish::Rung;
+use crate::subscribe::allocate::{Allocation, CLIMB, Demand, HEADROOM, allocate};
 use crate::subscribe::importance::Reasons;
+use crate::subscribe::{Fit, Subscription};
 use crate::timers::Timer;
+use smallvec::SmallVec;
 use std::time::{Duration, Instant};
 
 /// Between two allocations of a peer that gets less than it wants; layers' rates and speakers change meanwhile.
@@ -121,21 +123,21 @@ impl Worker {
         let bits = budget.bits.map(|bits| bits.saturating_sub(reserve));
         let untried = !budget.estimator.is_full();
         demands.iter_mut().for_each(|demand| demand.untried = untried);
-        let Allocation { mut layers, given, wanted } = allocate(bits, &demands);
+        let Allocation { mut rungs, given, wanted } = allocate(bits, budget.estimator.backlog(), &demands);
         if untried {
             let single = |watch: &Watch| tracks.get(&watch.track).is_some_and(|p| p.track.encodings() == 1);
             let singles: Vec<bool> = budget.watching.iter().map(single).collect();
-            go_on(&demands, &singles, &mut layers);
+            go_on(&demands, &singles, &mut rungs);
         }
-        if limit == Limit::Start && layers.iter().all(Option::is_none) {
-            try_one(&demands, &mut layers);
+        if limit == Limit::Start && rungs.iter().all(Option::is_none) {
+            try_one(&demands, &mut rungs);
         }
-        let shown: u64 = demands.iter().map(|demand| demand.rate(demand.given)).sum();
+        let shown: u64 = demands.iter().zip(&rungs).map(|(demand, rung)| shown_at_first(demand, *rung)).sum();
         let urgent = bits.is_some_and(|bits| shown as f64 > bits as f64 * TOLERATED);
         (budget.given, budget.wanted) = (given + reserve, wanted + reserve);
         // What is missing has to fit as a climb; what is given may not have been tried.
-        let climb = if wanted > given { CLIMB } else { 1.0 };
-        budget.estimator.want(now, (wanted as f64 * climb) as u64 + reserve);
+        let (climb, headroom) = if wanted > given { (CLIMB, HEADROOM) } else { (1.0, 0) };
+        budget.estimator.want(now, (wanted as f64 * climb) as u64 + headroom + reserve);
         budget.allotted = Some(now);
         budget.next = match limit {
             _ if budget.watching.is_empty() => None,
@@ -145,23 +147,20 @@ impl Worker {
             _ => Some(now + LONG),
         };
         let mut changed: Vec<TrackId> = Vec::new();
-        for ((watch, demand), layer) in budget.watching.iter_mut().zip(&demands).zip(layers) {
+        for ((watch, demand), rung) in budget.watching.iter_mut().zip(&demands).zip(rungs) {
             let Some(subscription) = tracks.get_mut(&watch.track).and_then(|publication| find(publication, watch))
             else {
                 continue;
             };
-            watch.given = layer;
-            watch.reduced = demand.top() != layer;
-            let nothing_to_send = demand.layers.iter().all(Option::is_none);
-            let no_room = layer.is_none() && !nothing_to_send;
-            let fit = match layer {
-                Some(layer) if bits.is_some() => {
-                    SubscriptionSettings { paused: false, max_spatial: layer, ..Default::default() }
-                }
-                None if no_room => SubscriptionSettings { paused: true, max_spatial: 0, ..Default::default() },
+            watch.given = rung.and_then(|at| demand.rungs.get(at)).map(Rung::place);
+            watch.reduced = demand.top() != rung;
+            let no_room = rung.is_none() && demand.top().is_some();
+            let fit = match rung {
+                Some(rung) if bits.is_some() => fit(demand, rung),
+                None if no_room => Fit::NONE,
                 // What begins to be sent before the next allocation begins low.
-                None if bits.is_some() => SubscriptionSettings { paused: false, max_spatial: 0, ..Default::default() },
-                _ => SubscriptionSettings::default(),
+                None if bits.is_some() => Fit::LOWEST,
+                _ => Fit::default(),
             };
             if subscription.fit(fit, urgent) {
                 changed.push(watch.track);
@@ -234,41 +233,59 @@ fn find<'a>(publication: &'a mut Publication, watch: &mut Watch) -> Option<&'a m
 
 /// Where nothing fits what one begins with, as a single layer of a screen, the most important is begun nevertheless: without a packet there
 /// is no feedback, and without feedback nothing would ever fit.
-fn try_one(demands: &[Demand], layers: &mut [Option<u8>]) {
-    let able = demands.iter().zip(layers).filter(|(demand, _)| demand.lowest().is_some());
-    if let Some((demand, layer)) = able.max_by_key(|(demand, _)| demand.importance) {
-        *layer = demand.lowest();
+fn try_one(demands: &[Demand], rungs: &mut [Option<usize>]) {
+    let able = demands.iter().zip(rungs).filter(|(demand, _)| demand.top().is_some());
+    if let Some((_, rung)) = able.max_by_key(|(demand, _)| demand.importance) {
+        *rung = Some(0);
     }
 }
 
-/// A video of one encoding, which has no lower layer to fall to, goes on once it began, until the link is found to be full.
-fn go_on(demands: &[Demand], singles: &[bool], layers: &mut [Option<u8>]) {
-    for ((demand, single), layer) in demands.iter().zip(singles).zip(layers) {
-        if layer.is_none() && *single && demand.given.is_some() {
-            *layer = demand.lowest();
+/// A video of one encoding, which has no smaller one to fall to, goes on once it began, until the link is found to be full.
+fn go_on(demands: &[Demand], singles: &[bool], rungs: &mut [Option<usize>]) {
+    for ((demand, single), rung) in demands.iter().zip(singles).zip(rungs) {
+        if rung.is_none() && *single && demand.given.is_some() && demand.top().is_some() {
+            *rung = Some(0);
         }
     }
 }
 
+/// What is sent of a video until the key frame of what was decided comes. Within one encoding less is sent from the next picture on.
+fn shown_at_first(demand: &Demand, decided: Option<usize>) -> u64 {
+    let at_once = |less: &usize| demand.given.is_some_and(|given| *less < given && demand.same_encoding(*less, given));
+    demand.rate(decided.filter(at_once).or(demand.given))
+}
+
+/// The limit that lets a subscription show a rung. With all the frames there are it leaves those out that begin later to be told apart.
+fn fit(demand: &Demand, at: usize) -> Fit {
+    let Some(rung) = demand.rungs.get(at) else { return Fit::LOWEST };
+    let last = demand.rungs.get(at + 1).is_none_or(|next| !next.is_as_large_as(rung));
+    let fit = Fit::from(*rung);
+    if last { Fit { temporal: u8::MAX, ..fit } } else { fit }
+}
+
 /// What is wanted of one video.
 fn demand(now: Instant, watch: &mut Watch, publication: Option<&mut Publication>, room: Option<&Room>) -> Demand {
-    let nothing = Demand { given: watch.given, ..Demand::default() };
     let Some(publication) = publication.filter(|publication| publication.track.kind() == Kind::Video) else {
-        return nothing;
+        return Demand::default();
     };
     let speaks = room.is_some_and(|room| room.voices.heard(now, publication.transport));
     let screen = publication.screen;
     let subscription = find(publication, watch);
     let shown = subscription.as_ref().and_then(|subscription| subscription.layer());
     let priority = subscription.as_ref().map_or(0, |subscription| subscription.priority());
-    let Some((top, live)) = subscription.and_then(|subscription| subscription.demand()) else {
-        return nothing;
+    let Some((layer, spatial)) = subscription.and_then(|subscription| subscription.demand()) else {
+        return Demand::default();
     };
     // What began between two allocations is there to stay like what was given: a first picture that stops at once is worse than none.
-    let given = watch.given.or(shown);
-    let importance = Reasons { priority, screen, top, speaks }.importance();
-    let track = &publication.track;
-    let rate = |layer| track.bitrate(now, layer).max(if given.is_none() { GUESS } else { 0 });
-    let layers = (0..=top).map(|layer| live.contains(layer).then(|| rate(layer))).collect();
-    Demand { importance, layers, given, ..Demand::default() }
+    let given = watch.given.or(shown.map(|layer| (layer, 0, 0)));
+    let importance = Reasons { priority, screen, top: layer.max(spatial), speaks }.importance();
+    let ladder = publication.track.ladder(now).iter();
+    let mut rungs: SmallVec<[Rung; 9]> =
+        ladder.filter(|rung| rung.layer <= layer && rung.spatial <= spatial).copied().collect();
+    if given.is_none() {
+        rungs.iter_mut().for_each(|rung| rung.rate = rung.rate.max(GUESS >> (2 - rung.temporal.min(2))));
+    }
+    // What it had may not be there any more.
+    let given = given.and_then(|place| rungs.iter().rposition(|rung| rung.place() <= place));
+    Demand { importance, rungs, given, ..Demand::default() }
 }

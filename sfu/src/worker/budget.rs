@@ -41,8 +41,8 @@ pub(super) struct Watch {
     pub(super) track: TrackId,
     /// Where the subscription was among the track's; others may have left since.
     pub(super) hint: usize,
-    /// The layer that there was room for.
-    pub(super) given: Option<u8>,
+    /// What there was room for ([`Rung::place`](crate::publish::Rung::place)).
+    pub(super) given: Option<(u8, u8, u8)>,
     /// Less is given than wanted.
     pub(super) reduced: bool,
     /// There has been no room at all, since.

@@ -7,7 +7,7 @@ use crate::api::Command;
 use crate::id::{RoomId, Ssrc, SubscriptionId, TrackId, TransportId};
 use crate::params::{Extension, Kind, PublishParams, SubscribeParams, SubscriptionSettings, TransportParams};
 use crate::publish::Track;
-use crate::subscribe::Subscription;
+use crate::subscribe::{Fit, Subscription};
 use crate::timers::Timer;
 use crate::transport::Transport;
 use rand::Rng;
@@ -176,7 +176,7 @@ impl Worker {
         let numbered = peer.transport.extensions().id(Extension::TransportCc).is_some();
         let limited = peer.budget.limit(now, numbered).bits().is_some();
         if kind == Kind::Video && limited {
-            new.fit(SubscriptionSettings { paused: false, max_spatial: 0, ..Default::default() }, false);
+            new.fit(Fit::LOWEST, false);
         }
         publication.subscriptions.push(new);
         self.subscriptions.insert(id, track);
@@ -203,6 +203,10 @@ impl Worker {
     }
 
     fn mute(&mut self, track: TrackId, muted: bool) -> Option<()> {
+        if muted {
+            // What waits for the rest of its frame came before.
+            self.release_all(track);
+        }
         let publication = self.tracks.get_mut(&track)?;
         publication.track.set_muted(muted);
         if let Some(room) = self.rooms.get_mut(&publication.room) {
@@ -215,7 +219,8 @@ impl Worker {
 
     /// What a peer's pacer holds of before a pause leaves now.
     fn hurry(&mut self, id: TransportId) {
-        if self.peers.get_mut(&id).is_some_and(|peer| peer.pacer.hurry()) {
+        if let Some(peer) = self.peers.get_mut(&id) {
+            peer.pacer.hurry();
             self.mark(id);
         }
     }

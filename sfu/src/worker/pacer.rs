@@ -36,6 +36,7 @@ impl Pacer {
         let passes = self.late.is_empty() && bytes as i64 <= self.tokens;
         if passes {
             self.tokens -= bytes as i64;
+            self.hurry = false;
         }
         passes
     }
@@ -67,10 +68,9 @@ impl Pacer {
         self.tokens -= bytes as i64;
     }
 
-    /// Lets all that waits leave with the next flush: it has its numbers, so to drop it would leave a hole.
-    pub(super) fn hurry(&mut self) -> bool {
-        self.hurry = !self.late.is_empty();
-        self.hurry
+    /// Lets all that waits, or comes until then, leave with the next flush: it has its numbers, so to drop it would leave a hole.
+    pub(super) fn hurry(&mut self) {
+        self.hurry = true;
     }
 
     /// Forgets what waits that `keep` doesn't want.
@@ -119,6 +119,7 @@ mod tests {
             pt: Pt(96),
             index,
             ts: 0,
+            ends: false,
             mid: None,
             frame: 0,
             osn: None,

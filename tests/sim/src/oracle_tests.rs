@@ -17,6 +17,7 @@ struct Out {
     ts: u32,
     payload: Vec<u8>,
     again: bool,
+    marker: bool,
 }
 
 /// Packets of some pictures of two simulcast layers, as their publisher sends them.
@@ -28,7 +29,7 @@ fn pictures(layer: u8, from: u32, count: u32) -> Vec<Out> {
     pictures
         .map(|(rtp, stamp)| {
             let ts = (stamp.captured.as_millis() * 90) as u32;
-            Out { seq: stamp.packet as u16, ts, payload: rtp.payload, again: false }
+            Out { seq: stamp.packet as u16, ts, payload: rtp.payload, again: false, marker: rtp.marker }
         })
         .collect()
 }
@@ -42,7 +43,7 @@ fn judge(reached: &[Out], sent: &[Out]) -> Vec<String> {
     for (n, packet) in sent.iter().enumerate() {
         let rtp = crate::media::rtp::Rtp {
             pt: crate::media::pt::VP8.0,
-            marker: false,
+            marker: packet.marker,
             seq: packet.seq,
             ts: packet.ts,
             ssrc: 7,
@@ -100,6 +101,13 @@ fn temporal_layers_may_be_left_out_if_all_numbers_close_up() {
     assert_eq!(top.temporal, 2);
     assert!(judge(&all, &without(5, &all, true)).is_empty());
     assert!(judge(&all, &without(5, &all, false))[0].contains("picture"), "a browser would wait for it");
+}
+
+#[test]
+fn a_picture_that_does_not_end_is_seen() {
+    let mut all = pictures(0, 0, 12);
+    all.iter_mut().filter(|p| frame(p).frame == 5).for_each(|packet| packet.marker = false);
+    assert!(judge(&all, &all)[0].contains("no marker"), "a browser would wait for the rest");
 }
 
 #[test]

@@ -13,10 +13,18 @@ use std::time::Duration;
 pub enum Video {
     /// VP8, three layers of 150, 500 and 1,700 kbit/s.
     Simulcast,
+    /// The same with 15 pictures a second instead of 30, each twice as large: a camera in the dark, or a busy machine.
+    Slow,
     /// VP9 with three spatial and three temporal layers (L3T3_KEY), 2 Mbit/s.
     Svc,
     /// VP8, three layers of 30, 90 and 300 kbit/s: for rooms whose size is the point.
     Small,
+}
+
+impl Video {
+    fn fps(self) -> u32 {
+        if self == Video::Slow { FPS / 2 } else { FPS }
+    }
 }
 
 /// Least and full bitrate of a layer.
@@ -54,7 +62,7 @@ impl Camera {
     pub fn new(video: Video, track: u16, ssrc: u32, start: At, seed: u64) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let (format, layers) = match video {
-            Video::Simulcast | Video::Small => (Format::Vp8, 3),
+            Video::Simulcast | Video::Slow | Video::Small => (Format::Vp8, 3),
             Video::Svc => (Format::Vp9Svc, 1),
         };
         // Cameras aren't in step with each other.
@@ -62,7 +70,7 @@ impl Camera {
         let encodings = (0..layers)
             .map(|layer| {
                 let rng = ChaCha8Rng::seed_from_u64(rng.random());
-                Encoding::new(format, track, layer, ssrc + u32::from(layer), rng)
+                Encoding::new(format, track, layer, ssrc + u32::from(layer), rng).with_fps(video.fps())
             })
             .collect();
         Self { video, encodings, start, frames: 0 }
@@ -75,13 +83,13 @@ impl Camera {
 
     /// When the next picture is due.
     pub fn due(&self) -> At {
-        self.start + Duration::from_nanos(u64::from(self.frames) * 1_000_000_000 / u64::from(FPS))
+        self.start + Duration::from_nanos(u64::from(self.frames) * 1_000_000_000 / u64::from(self.video.fps()))
     }
 
     /// Most that it sends, in bits per second.
     pub fn full_rate(&self) -> u64 {
         match self.video {
-            Video::Simulcast => SIMULCAST.iter().map(|range| range.full).sum(),
+            Video::Simulcast | Video::Slow => SIMULCAST.iter().map(|range| range.full).sum(),
             Video::Small => SMALL.iter().map(|range| range.full).sum(),
             Video::Svc => SVC_FULL,
         }
@@ -90,7 +98,7 @@ impl Camera {
     /// Shares out what the publisher may send: lower layers first, as browsers do.
     pub fn set_budget(&mut self, mut budget: u64) {
         let ranges = match self.video {
-            Video::Simulcast => SIMULCAST,
+            Video::Simulcast | Video::Slow => SIMULCAST,
             Video::Small => SMALL,
             Video::Svc => {
                 let layers = SVC_LEAST.iter().filter(|least| budget >= **least).count().max(1);

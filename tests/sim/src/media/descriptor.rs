@@ -9,7 +9,7 @@ pub const MAX_LEN: usize = 20;
 pub fn vp8(frame: &Frame, start: bool) -> Vec<u8> {
     let [high, low] = frame.picture_id.to_be_bytes();
     // X, S, partition 0; I, L, T; 15 bits of picture id; TL0PICIDX; TID and Y.
-    let sync = u8::from(frame.temporal > 0) << 5;
+    let sync = u8::from(frame.sync) << 5;
     let mut head = vec![0x80 | u8::from(start) << 4, 0xe0, 0x80 | high, low, frame.tl0, frame.temporal << 6 | sync];
     if start {
         // Frame tag (RFC 6386 section 9.1): inverse key frame flag, version 0, shown.
@@ -25,12 +25,20 @@ pub fn vp8(frame: &Frame, start: bool) -> Vec<u8> {
 pub fn vp9(frame: &Frame, layers: u8, start: bool, end: bool) -> Vec<u8> {
     let [high, low] = frame.picture_id.to_be_bytes();
     let structure = start && frame.key && frame.spatial == 0;
-    // I, P, L, B, E, V.
-    let flags =
-        0x80 | u8::from(!frame.key) << 6 | 0x20 | u8::from(start) << 3 | u8::from(end) << 2 | u8::from(structure) << 1;
     // Between spatial layers there is prediction only at key pictures (K-SVC).
+    let alone = u8::from(!frame.key || frame.spatial + 1 == layers);
     let lower = u8::from(frame.key && frame.spatial > 0);
-    let layer = frame.temporal << 5 | u8::from(frame.temporal > 0) << 4 | frame.spatial << 1 | lower;
+    // I, P, L, B, E, V, Z.
+    let flags = 0x80
+        | u8::from(!frame.key) << 6
+        | 0x20
+        | u8::from(start) << 3
+        | u8::from(end) << 2
+        | u8::from(structure) << 1
+        | alone;
+    // After a picture of a lower layer nothing builds on what was before it in higher ones.
+    let switch = u8::from(frame.temporal < 2);
+    let layer = frame.temporal << 5 | switch << 4 | frame.spatial << 1 | lower;
     let mut head = vec![flags, 0x80 | high, low, layer, frame.tl0];
     if structure {
         // N_S, Y; width and height of each.

@@ -10,7 +10,7 @@ use rand_chacha::ChaCha8Rng;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// Frames per second of every camera.
+/// Frames per second of a camera, if nothing else is said.
 pub const FPS: u32 = 30;
 /// Largest payload of a packet, as browsers cut them.
 const MAX_PAYLOAD: usize = 1_160;
@@ -50,6 +50,8 @@ pub struct Frame {
     /// Number of the picture of the lowest temporal layer.
     pub tl0: u8,
     refs: [Option<u32>; 2],
+    /// Of its own spatial layer it builds on the lowest temporal layer alone.
+    pub sync: bool,
 }
 
 /// What a spatial layer may still build on.
@@ -68,6 +70,8 @@ pub struct Encoding {
     pub ssrc: u32,
     /// SSRC of retransmissions.
     pub rtx_ssrc: u32,
+    /// Frames per second.
+    fps: u32,
     /// Bits per second to make; 0 is off.
     bitrate: u64,
     spatial_layers: u8,
@@ -98,6 +102,7 @@ impl Encoding {
             layer,
             ssrc,
             rtx_ssrc: ssrc + 5,
+            fps: FPS,
             bitrate: 0,
             spatial_layers: 1,
             number: 0,
@@ -115,6 +120,11 @@ impl Encoding {
             counts: (0, 0),
             rng,
         }
+    }
+
+    /// With so many frames per second.
+    pub fn with_fps(self, fps: u32) -> Self {
+        Self { fps, ..self }
     }
 
     /// As if it had run for hours: sequence numbers, picture ids and timestamps wrap soon.
@@ -163,7 +173,7 @@ impl Encoding {
         if temporal == 0 {
             self.tl0 = self.tl0.wrapping_add(1);
         }
-        let average = self.bitrate as f64 / 8.0 / f64::from(FPS);
+        let average = self.bitrate as f64 / 8.0 / f64::from(self.fps);
         let saved = self.debt.min(average * SAVING);
         self.debt -= saved;
         if key {
@@ -190,13 +200,14 @@ impl Encoding {
             _ => lineage.middle.or(lineage.base),
         };
         let lower = (key && spatial > 0).then(|| number - 1);
+        let sync = temporal > 0 && own == lineage.base;
         match temporal {
             0 => *lineage = Lineage { base: Some(number), middle: None },
             1 => lineage.middle = Some(number),
             _ => {}
         }
         let refs = [own, lower];
-        Frame { key, spatial, temporal, number, picture_id: self.picture_id, tl0: self.tl0, refs }
+        Frame { key, spatial, temporal, number, picture_id: self.picture_id, tl0: self.tl0, refs, sync }
     }
 
     fn packetize(&mut self, now: At, frame: &Frame, size: usize, last: bool, packets: &mut Vec<(Rtp, Stamp)>) {

@@ -370,7 +370,7 @@ fn payloads(kind: Kind) -> Vec<PayloadParams> {
 
 fn publish_params(source: Source, track: usize, ssrc: u32) -> PublishParams {
     let layers = match source {
-        Source::Camera(Video::Simulcast | Video::Small) => 3,
+        Source::Camera(Video::Simulcast | Video::Slow | Video::Small) => 3,
         _ => 1,
     };
     let layer = |n: u32| LayerParams {

@@ -2,6 +2,7 @@
 
 use super::{after, dice, somewhere};
 use crate::board::{Criterion, Outcome, Plot, Row, Target};
+use crate::media::camera::Video;
 use crate::net::{kbit, mbit};
 use crate::room::{Person, Room, Sample};
 use crate::{At, MS, SECOND};
@@ -83,31 +84,61 @@ pub const DROP: Row = Row {
         Criterion { id: "drop.freeze", what: "longest freeze", unit: "ms", target: Target::AtMost(0.5) },
         Criterion { id: "drop.back", what: "full quality again", unit: "s", target: Target::AtMost(10.0) },
     ],
-    run: |seed| {
-        let (mut room, mut dice) = (Room::new(seed), dice(seed));
-        room.join("ana", Person::PRESENTER);
-        room.join("ben", Person::VIEWER);
-        somewhere(&mut room, "ana", &mut dice);
-        somewhere(&mut room, "ben", &mut dice);
-        room.down("ben").capacity(mbit(3)).queue(64 * 1024);
-        room.run(12 * SECOND + dice.random_range(0..1_000) * MS);
-        let drop = room.now();
-        room.down("ben").capacity(kbit(500));
-        room.run(20 * SECOND);
-        let back = room.now();
-        room.down("ben").capacity(mbit(3));
-        room.run(15 * SECOND);
-        let video = room.video("ben", "ana");
-        let down = video.sent_below(2, drop).filter(|at| *at < back);
-        let queue = longest(within(room.down_samples("ben"), drop + 2 * SECOND, back));
-        let freeze = video.longest_gap(drop, back).as_secs_f64();
-        // Who never went down didn't come back.
-        let full = down.and_then(|_| video.reached(2, back));
-        let plot = Plot::of(&room, "3 Mbit/s, then 500 kbit/s for 20 s", "ben", &["ana"]);
-        Outcome::of(&room, &[after(drop, down), queue, freeze, after(back, full)], Some(plot))
-    },
+    run: |seed| drop(seed, Video::Simulcast),
     max_seeds: u64::MAX,
 };
+
+/// ... with half as many pictures, twice as large.
+pub const SLOW: Row = Row {
+    id: "slow",
+    situation: "the same with a camera of 15 pictures a second",
+    criteria: &[
+        Criterion { id: "slow.down", what: "down-switched", unit: "s", target: Target::AtMost(1.0) },
+        Criterion { id: "slow.queue", what: "longest queue, from 2 s on", unit: "ms", target: Target::AtMost(0.25) },
+        Criterion { id: "slow.freeze", what: "longest freeze", unit: "ms", target: Target::AtMost(0.5) },
+        Criterion { id: "slow.back", what: "full quality again", unit: "s", target: Target::AtMost(10.0) },
+    ],
+    run: |seed| drop(seed, Video::Slow),
+    max_seeds: u64::MAX,
+};
+
+/// ... with one encoding that has all layers.
+pub const SVC: Row = Row {
+    id: "svc",
+    situation: "the same with VP9 SVC (L3T3_KEY)",
+    criteria: &[
+        Criterion { id: "svc.down", what: "down-switched", unit: "s", target: Target::AtMost(1.0) },
+        Criterion { id: "svc.queue", what: "longest queue, from 2 s on", unit: "ms", target: Target::AtMost(0.25) },
+        Criterion { id: "svc.freeze", what: "longest freeze", unit: "ms", target: Target::AtMost(0.5) },
+        Criterion { id: "svc.back", what: "full quality again", unit: "s", target: Target::AtMost(10.0) },
+    ],
+    run: |seed| drop(seed, Video::Svc),
+    max_seeds: u64::MAX,
+};
+
+fn drop(seed: u64, video: Video) -> Outcome {
+    let (mut room, mut dice) = (Room::new(seed), dice(seed));
+    room.join("ana", Person::PRESENTER.with(video));
+    room.join("ben", Person::VIEWER);
+    somewhere(&mut room, "ana", &mut dice);
+    somewhere(&mut room, "ben", &mut dice);
+    room.down("ben").capacity(mbit(3)).queue(64 * 1024);
+    room.run(12 * SECOND + dice.random_range(0..1_000) * MS);
+    let drop = room.now();
+    room.down("ben").capacity(kbit(500));
+    room.run(20 * SECOND);
+    let back = room.now();
+    room.down("ben").capacity(mbit(3));
+    room.run(15 * SECOND);
+    let video = room.video("ben", "ana");
+    let down = video.sent_below(2, drop).filter(|at| *at < back);
+    let queue = longest(within(room.down_samples("ben"), drop + 2 * SECOND, back));
+    let freeze = video.longest_gap(drop, back).as_secs_f64();
+    // Who never went down didn't come back.
+    let full = down.and_then(|_| video.reached(2, back));
+    let plot = Plot::of(&room, "3 Mbit/s, then 500 kbit/s for 20 s", "ben", &["ana"]);
+    Outcome::of(&room, &[after(drop, down), queue, freeze, after(back, full)], Some(plot))
+}
 
 /// Several cameras through one bottleneck of constant width.
 pub const STEADY: Row = Row {
@@ -142,6 +173,32 @@ pub const STEADY: Row = Row {
         let standing = queues.get(queues.len() / 2).map_or(0.0, |queue| queue.as_secs_f64());
         let plot = Plot::of(&room, "four cameras through one bottleneck", "ben", &names);
         Outcome::of(&room, &[used, standing], Some(plot))
+    },
+    max_seeds: u64::MAX,
+};
+
+/// Voices on a line that has hardly room for pictures.
+pub const VOICES: Row = Row {
+    id: "voices",
+    situation: "four voices and four cameras on a line of 700 kbit/s to 1 Mbit/s",
+    criteria: &[Criterion {
+        id: "voices.heard",
+        what: "audio frames heard, of the voice heard least",
+        unit: "%",
+        target: Target::AtLeast(0.99),
+    }],
+    run: |seed| {
+        let (mut room, mut dice) = (Room::new(seed), dice(seed));
+        let names = ["ana", "cid", "dan", "eve"];
+        names.iter().for_each(|name| room.join(name, Person::PRESENTER));
+        room.join("ben", Person::VIEWER);
+        somewhere(&mut room, "ben", &mut dice);
+        room.down("ben").capacity(dice.random_range(kbit(700)..mbit(1))).queue(32 * 1024);
+        room.run(28 * SECOND);
+        let heard = |name: &str| room.audio("ben", name).heard(8 * SECOND, 27 * SECOND);
+        let least = names.map(heard).into_iter().fold(1.0, f64::min);
+        let plot = Plot::of(&room, "voices on a narrow line", "ben", &names);
+        Outcome::of(&room, &[least], Some(plot))
     },
     max_seeds: u64::MAX,
 };

@@ -1,0 +1,106 @@
+//! All that a publication can be sent as: its spatial layers, each with its temporal ones, from the least to the best.
+
+use super::rates::Rates;
+use crate::rtp::LayerSet;
+use smallvec::SmallVec;
+use std::time::{Duration, Instant};
+
+/// It is asked for by every subscriber ten times a second, and hardly differs in between.
+const FRESH: Duration = Duration::from_millis(40);
+/// Temporal layers that are told apart.
+const TEMPORAL: u8 = 3;
+
+/// One of the things that a publication can be sent as.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Rung {
+    /// Simulcast layer.
+    pub layer: u8,
+    /// Spatial layer within it (SVC).
+    pub spatial: u8,
+    /// Highest temporal layer.
+    pub temporal: u8,
+    /// Pictures per second; those with all temporal layers have `u8::MAX`: there are no more.
+    pub pictures: u8,
+    /// Bits per second.
+    pub rate: u64,
+}
+
+impl Rung {
+    /// Its picture has the same size as that of another.
+    pub fn is_as_large_as(&self, other: &Self) -> bool {
+        (self.layer, self.spatial) == (other.layer, other.spatial)
+    }
+
+    /// Its place among all that a publication may ever be sent as.
+    pub fn place(&self) -> (u8, u8, u8) {
+        (self.layer, self.spatial, self.temporal)
+    }
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Ladder {
+    at: Option<Instant>,
+    rungs: SmallVec<[Rung; 9]>,
+}
+
+impl Ladder {
+    /// It has to be built anew.
+    pub fn is_old(&self, now: Instant) -> bool {
+        self.at.is_none_or(|at| now.saturating_duration_since(at) >= FRESH)
+    }
+
+    /// Builds it from simulcast layers, lowest first, each with its spatial layers. A temporal layer without frames is none.
+    pub fn build<'a>(&mut self, now: Instant, layers: impl Iterator<Item = (u8, LayerSet, &'a Rates)>) {
+        self.at = Some(now);
+        self.rungs.clear();
+        for (layer, spatials, rates) in layers {
+            let spatials = if spatials == LayerSet::default() { spatials.with(0) } else { spatials };
+            for spatial in (0..8).filter(|spatial| spatials.contains(*spatial)) {
+                let mut before = None;
+                for temporal in 0..TEMPORAL {
+                    let rate = rates.get(now, spatial, temporal);
+                    if before != Some(rate) {
+                        let pictures = rates.pictures(now, spatial, temporal);
+                        self.rungs.push(Rung { layer, spatial, temporal, pictures, rate });
+                    }
+                    before = Some(rate);
+                }
+                if let Some(last) = self.rungs.last_mut() {
+                    last.pictures = u8::MAX;
+                }
+            }
+        }
+    }
+
+    /// What it was when it was built last.
+    pub fn rungs(&self) -> &[Rung] {
+        &self.rungs
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rtp::FrameMeta;
+
+    #[test]
+    fn every_layer_has_a_rung_for_each_of_its_temporal_layers() {
+        let now = crate::test_epoch();
+        let rates = |temporals: u8| {
+            let mut rates = Rates::default();
+            for temporal in 0..temporals {
+                rates.add(now, &FrameMeta { temporal, start: true, ..FrameMeta::default() }, 1_000);
+                rates.add(now, &FrameMeta { temporal, ..FrameMeta::default() }, 1_000);
+            }
+            rates
+        };
+        let (mut ladder, low, high) = (Ladder::default(), rates(1), rates(3));
+        ladder.build(now, [(0, LayerSet::default(), &low), (2, LayerSet(1), &high)].into_iter());
+        let places: Vec<_> = ladder.rungs().iter().map(|rung| (rung.place(), rung.pictures)).collect();
+        let expected = [((0, 0, 0), u8::MAX), ((2, 0, 0), 4), ((2, 0, 1), 8), ((2, 0, 2), u8::MAX)];
+        assert_eq!(places, expected);
+        assert!(ladder.rungs().windows(2).skip(1).all(|pair| pair[0].rate < pair[1].rate));
+        assert!(!ladder.is_old(now) && ladder.is_old(now + FRESH));
+    }
+}
