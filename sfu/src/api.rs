@@ -199,6 +199,17 @@ pub enum Event {
         /// The microphone that is in each slot. A track may have ended meanwhile.
         speakers: Vec<Option<TrackId>>,
     },
+    /// Which layers of a video have room on the way to a subscriber changed for good: what never fits needn't be encoded for it.
+    Reach {
+        /// To whom.
+        transport: TransportId,
+        /// What.
+        track: TrackId,
+        /// As which subscription.
+        subscription: SubscriptionId,
+        /// The highest simulcast layer that has room; `None`: any.
+        layer: Option<u8>,
+    },
     /// There is no room for a video on the way to a subscriber, so nothing of it is sent; or there is again.
     StreamState {
         /// To whom.

@@ -23,6 +23,8 @@ pub struct Rung {
     pub pictures: u8,
     /// Bits per second.
     pub rate: u64,
+    /// Its publisher doesn't send it at this moment; the rate is what it was when it did.
+    pub stopped: bool,
 }
 
 impl Rung {
@@ -62,7 +64,7 @@ impl Ladder {
                     let rate = rates.get(now, spatial, temporal);
                     if before != Some(rate) {
                         let pictures = rates.pictures(now, spatial, temporal);
-                        self.rungs.push(Rung { layer, spatial, temporal, pictures, rate });
+                        self.rungs.push(Rung { layer, spatial, temporal, pictures, rate, stopped: false });
                     }
                     before = Some(rate);
                 }
@@ -71,6 +73,13 @@ impl Ladder {
                 }
             }
         }
+    }
+
+    /// Adds a simulcast layer of which nothing comes at this moment; `stopped`: for so long that it isn't sent.
+    pub fn silent(&mut self, layer: u8, rate: u64, stopped: bool) {
+        let above = self.rungs.partition_point(|rung| rung.layer < layer);
+        let rung = Rung { layer, spatial: 0, temporal: TEMPORAL - 1, pictures: u8::MAX, rate, stopped };
+        self.rungs.insert(above, rung);
     }
 
     /// What it was when it was built last.
@@ -102,5 +111,8 @@ mod tests {
         assert_eq!(places, expected);
         assert!(ladder.rungs().windows(2).skip(1).all(|pair| pair[0].rate < pair[1].rate));
         assert!(!ladder.is_old(now) && ladder.is_old(now + FRESH));
+        ladder.silent(1, 7, true);
+        let stopped: Vec<_> = ladder.rungs().iter().map(|rung| (rung.layer, rung.stopped)).collect();
+        assert_eq!(stopped, [(0, false), (1, true), (2, false), (2, false), (2, false)]);
     }
 }

@@ -9,7 +9,10 @@ use super::stats::Stats;
 use crate::id::Ssrc;
 use crate::rtp::dependency::Structure;
 use crate::rtp::{Clock, FrameMeta, LayerSet, Packet};
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// What is measured so long after the last packet is too little.
+const FADING: Duration = Duration::from_millis(150);
 
 /// A layer, before and after its SSRC is known.
 #[derive(Debug, Default)]
@@ -23,6 +26,8 @@ pub(super) struct Layer {
     pub last_media: Option<Instant>,
     /// What it costs to send it to somebody.
     pub rates: Rates,
+    /// ... in bits per second, while it was sent.
+    pub known: u64,
     /// Its spatial layers (SVC).
     pub spatials: LayerSet,
     /// Grows at every break.
@@ -98,6 +103,15 @@ impl Layer {
         self.last_media = Some(now);
         self.spatials = meta.spatials;
         self.rates.add(now, meta, bytes);
+    }
+
+    /// Notes what sending it costs, for when it is stopped. False if nothing came for so long that what is measured fades.
+    pub fn remember(&mut self, now: Instant) -> bool {
+        let measured = self.last_media.is_some_and(|at| now.saturating_duration_since(at) < FADING);
+        if measured {
+            self.known = self.rates.get(now, 0, u8::MAX);
+        }
+        measured
     }
 
     /// The newest sender report of the present SSRC.

@@ -270,12 +270,19 @@ impl Track {
         self.layers.iter().filter_map(|layer| layer.keyframe.deadline(now)).min()
     }
 
-    /// All that it can be sent as at this moment, and what that costs; as of some tens of milliseconds ago at most.
+    /// All that it can be sent as at this moment, and what that costs; as of some tens of milliseconds ago at most. Layers that were sent
+    /// before are among it, marked.
     pub fn ladder(&mut self, now: Instant) -> &[Rung] {
         if self.ladder.is_old(now) {
             let live = self.live();
-            let layers = (0..).zip(&self.layers).filter(|(at, _)| live.contains(*at));
+            let several = self.layers.len() > 1;
+            let measured = (0..).zip(&mut self.layers).filter_map(|(at, layer)| layer.remember(now).then_some(at));
+            let measured = measured.fold(LayerSet::default(), LayerSet::with);
+            let is_measured = |at| live.contains(at) && (measured.contains(at) || !several);
+            let layers = (0..).zip(&self.layers).filter(|(at, _)| is_measured(*at));
             self.ladder.build(now, layers.map(|(at, layer)| (at, layer.spatials, &layer.rates)));
+            let silent = (0..).zip(&self.layers).filter(|(at, layer)| !is_measured(*at) && layer.known > 0);
+            silent.for_each(|(at, layer)| self.ladder.silent(at, layer.known, !live.contains(at)));
         }
         self.ladder.rungs()
     }

@@ -209,7 +209,8 @@ impl Selector {
             && self.spatials.best(self.wanted.max_spatial).is_none_or(|spatial| spatial == media.meta.spatial)
     }
 
-    fn most_wanted(&self) -> u8 {
+    /// The highest layer that is wanted and may be had.
+    pub fn most_wanted(&self) -> u8 {
         self.wanted.max_spatial.min(self.cap.max_spatial)
     }
 

@@ -145,6 +145,11 @@ impl Subscription {
         self.selector.demand()
     }
 
+    /// The highest layer to be shown if there is room for it, whether the publisher sends it or not.
+    pub fn most_wanted(&self) -> u8 {
+        self.selector.most_wanted()
+    }
+
     /// The priority that the subscriber gave it, 1 the highest; 0: none.
     pub fn priority(&self) -> u8 {
         self.selector.priority()

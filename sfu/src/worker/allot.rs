@@ -2,6 +2,7 @@
 //! once when the estimate falls. docs/CONGESTION.md tells why.
 
 use super::budget::{Limit, Watch};
+use super::reach::Reach;
 use super::{Publication, Room, Worker};
 use crate::api::Event;
 use crate::congestion::probe;
@@ -48,7 +49,16 @@ impl Worker {
     /// A peer watches another video from now on, which has no room yet.
     pub(super) fn watch(&mut self, now: Instant, id: TransportId, subscription: SubscriptionId, track: TrackId) {
         let Some(peer) = self.peers.get_mut(&id) else { return };
-        let watch = Watch { subscription, track, hint: 0, given: None, reduced: false, paused: None, told: false };
+        let watch = Watch {
+            subscription,
+            track,
+            hint: 0,
+            given: None,
+            reach: Reach::default(),
+            reduced: false,
+            paused: None,
+            told: false,
+        };
         peer.budget.watching.push(watch);
         self.allot_soon(now, id);
     }
@@ -165,6 +175,13 @@ impl Worker {
             if subscription.fit(fit, urgent) {
                 changed.push(watch.track);
             }
+            let layer = |rung: Option<usize>| rung.and_then(|at| demand.rungs.get(at)).map_or(0, |rung| rung.layer);
+            if demand.top().is_some()
+                && let Some(layer) = watch.reach.decided(now, layer(rung), layer(demand.top()))
+            {
+                let (subscription, track) = (watch.subscription, watch.track);
+                self.events.push_back(Event::Reach { transport: id, track, subscription, layer });
+            }
             watch.paused = if no_room { Some(watch.paused.unwrap_or(now)) } else { None };
             let lasts = watch.paused.is_some_and(|since| now.saturating_duration_since(since) >= TELL_AFTER);
             if watch.told != (lasts || no_room && watch.told) {
@@ -272,16 +289,22 @@ fn demand(now: Instant, watch: &mut Watch, publication: Option<&mut Publication>
     let screen = publication.screen;
     let subscription = find(publication, watch);
     let shown = subscription.as_ref().and_then(|subscription| subscription.layer());
+    let most = subscription.as_ref().map_or(0, |subscription| subscription.most_wanted());
     let priority = subscription.as_ref().map_or(0, |subscription| subscription.priority());
     let Some((layer, spatial)) = subscription.and_then(|subscription| subscription.demand()) else {
         return Demand::default();
     };
     // What began between two allocations is there to stay like what was given: a first picture that stops at once is worse than none.
     let given = watch.given.or(shown.map(|layer| (layer, 0, 0)));
-    let importance = Reasons { priority, screen, top: layer.max(spatial), speaks }.importance();
-    let ladder = publication.track.ladder(now).iter();
-    let mut rungs: SmallVec<[Rung; 9]> =
-        ladder.filter(|rung| rung.layer <= layer && rung.spatial <= spatial).copied().collect();
+    // What is only not sent because it had no room is wanted like what is.
+    let reach = watch.reach;
+    let there = |rung: &&Rung| match rung.stopped {
+        true => rung.layer <= most && reach.gave_up(rung.layer),
+        false => rung.layer <= layer && rung.spatial <= spatial,
+    };
+    let mut rungs: SmallVec<[Rung; 9]> = publication.track.ladder(now).iter().filter(there).copied().collect();
+    let top = rungs.last().map_or(layer, |rung| rung.layer).max(spatial);
+    let importance = Reasons { priority, screen, top, speaks }.importance();
     if given.is_none() {
         rungs.iter_mut().for_each(|rung| rung.rate = rung.rate.max(GUESS >> (2 - rung.temporal.min(2))));
     }

@@ -1,5 +1,6 @@
 //! What one peer may be sent, and what it watches: the inputs of the allocation, gathered where its packets leave.
 
+use super::reach::Reach;
 use crate::congestion::estimator::{Estimator, MOST, START};
 use crate::congestion::probe::Cluster;
 use crate::id::{SubscriptionId, TrackId};
@@ -43,6 +44,8 @@ pub(super) struct Watch {
     pub(super) hint: usize,
     /// What there was room for ([`Rung::place`](crate::publish::Rung::place)).
     pub(super) given: Option<(u8, u8, u8)>,
+    /// What signaling was told of that.
+    pub(super) reach: Reach,
     /// Less is given than wanted.
     pub(super) reduced: bool,
     /// There has been no room at all, since.

@@ -15,6 +15,7 @@ mod pace;
 mod pacer;
 mod padding;
 mod peer;
+mod reach;
 mod runs;
 mod shed;
 mod slots;

@@ -1,18 +1,33 @@
-//! Tells publishers which layers are watched, so that nobody encodes a layer that no one sees.
+//! Tells publishers which layers are watched and reach somebody, so that nobody encodes a layer that no one sees.
 
 use super::effect::Notice;
 use super::room::Room;
 use crate::negotiate::codecs;
-use crate::session::Context;
+use crate::session::{Context, SessionKey};
 use livekit_protocol as proto;
 use proto::VideoQuality;
-use ramai_sfu::id::TrackId;
+use ramai_sfu::id::{SubscriptionId, TrackId};
 use ramai_sfu::params::Kind;
 
 /// From so many participants on, a camera that nobody watches sends nothing.
 const LARGE: usize = 50;
 
 impl Room {
+    /// Which layers of a track have room on the way to one of its subscribers changed: what fits nobody isn't encoded.
+    pub(super) fn reaches(
+        &mut self,
+        key: SessionKey,
+        track: TrackId,
+        subscription: SubscriptionId,
+        layer: Option<u8>,
+        cx: &mut Context<'_>,
+    ) {
+        let session = self.sessions.get_mut(&key);
+        if session.is_some_and(|session| session.reaches(track, subscription, layer, cx).is_some()) {
+            self.tell_wanted(track, cx);
+        }
+    }
+
     /// The subscribers of a track changed, or what they show of it.
     pub(super) fn tell_wanted(&mut self, track: TrackId, cx: &mut Context<'_>) {
         let Some(publication) = self.publications.get_mut(&track).filter(|p| p.kind() == Kind::Video) else { return };

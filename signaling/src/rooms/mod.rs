@@ -355,6 +355,11 @@ impl Rooms {
                     self.within(id, now, |room, cx| room.stream_state(key, track, subscription, paused, cx));
                 }
             }
+            Event::Reach { transport, track, subscription, layer } => {
+                if let Some((id, key)) = of(&transport) {
+                    self.within(id, now, |room, cx| room.reaches(key, track, subscription, layer, cx));
+                }
+            }
             Event::ChannelOpen { .. } | Event::TrackStarted { .. } => {}
         }
     }

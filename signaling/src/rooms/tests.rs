@@ -199,6 +199,7 @@ macro_rules! find {
 mod automatic;
 mod control;
 mod door;
+mod dynacast;
 mod http;
 mod placement;
 mod roster;
@@ -492,35 +493,6 @@ fn grants_are_checked_on_every_action() {
 }
 
 #[test]
-fn what_is_shown_decides_the_layer_and_what_is_encoded() {
-    let mut world = World::new();
-    let ana = world.join("ana", CHROMIUM_JOIN);
-    world.publish(ana);
-    let video = find!(world.heard(ana), TrackPublished)[0].track.clone().unwrap().sid;
-    let ben = world.join("ben", CHROMIUM_JOIN);
-    world.heard(ana);
-    world.commands();
-    let shown = |width, height, disabled| {
-        let track_sids = vec![video.clone()];
-        Request::TrackSetting(proto::UpdateTrackSettings { track_sids, width, height, disabled, ..Default::default() })
-    };
-    world.ask(ben, shown(300, 170, false));
-    let commands = world.commands();
-    let [Command::UpdateSubscription { settings, .. }] = commands.as_slice() else { panic!("{commands:?}") };
-    assert_eq!((settings.max_spatial, settings.paused), (0, false));
-    let quality = find!(world.heard(ana), SubscribedQualityUpdate).remove(0);
-    let on: Vec<bool> = quality.subscribed_codecs[0].qualities.iter().map(|q| q.enabled).collect();
-    assert_eq!((quality.subscribed_codecs[0].codec.as_str(), on), ("vp8", vec![true, false, false]));
-    world.ask(ben, shown(300, 170, true));
-    let commands = world.commands();
-    assert!(matches!(commands.as_slice(), [Command::UpdateSubscription { settings, .. }] if settings.paused));
-    assert!(find!(world.heard(ana), SubscribedQualityUpdate).is_empty(), "nobody watching turns nothing off");
-    world.ask(ben, shown(1920, 1080, false));
-    let quality = find!(world.heard(ana), SubscribedQualityUpdate).remove(0);
-    assert!(quality.subscribed_qualities.iter().all(|q| q.enabled));
-}
-
-#[test]
 fn the_priority_that_a_client_gives_a_track_reaches_the_media_plane() {
     let mut world = World::new();
     let ana = world.join("ana", CHROMIUM_JOIN);
@@ -542,42 +514,6 @@ fn the_priority_that_a_client_gives_a_track_reaches_the_media_plane() {
     assert!(told(1).is_empty(), "nothing changed");
     assert_eq!(told(u32::MAX), [255], "the last of those that have one, not one without");
     assert_eq!(told(0), [0]);
-}
-
-#[test]
-fn a_camera_that_nobody_watches_encodes_its_lowest_layer() {
-    let mut world = World::new();
-    let ana = world.join("ana", CHROMIUM_JOIN);
-    world.publish(ana);
-    let on = |updates: Vec<proto::SubscribedQualityUpdate>| -> Vec<Vec<bool>> {
-        updates.iter().map(|u| u.subscribed_qualities.iter().map(|q| q.enabled).collect()).collect()
-    };
-    assert_eq!(on(find!(world.heard(ana), SubscribedQualityUpdate)), [[true, false, false]]);
-    let ben = world.join("ben", CHROMIUM_JOIN);
-    assert_eq!(on(find!(world.heard(ana), SubscribedQualityUpdate)), [[true, true, true]]);
-    world.ask(ben, Request::Leave(proto::LeaveRequest::default()));
-    assert_eq!(on(find!(world.heard(ana), SubscribedQualityUpdate)), [[true, false, false]]);
-}
-
-#[test]
-fn in_a_large_room_a_camera_that_nobody_watches_is_off_until_somebody_does() {
-    let mut world = World::new();
-    let ana = world.join("ana", CHROMIUM_JOIN);
-    world.publish(ana);
-    let video = find!(world.heard(ana), TrackPublished)[0].track.clone().unwrap().sid;
-    let crowd: Vec<_> = (0..50).map(|n| world.join(&format!("guest-{n}"), CHROMIUM_JOIN)).collect();
-    world.heard(ana);
-    let shown = |disabled| {
-        let track_sids = vec![video.clone()];
-        Request::TrackSetting(proto::UpdateTrackSettings { track_sids, disabled, ..Default::default() })
-    };
-    let mut ask = |disabled, who: &[_]| {
-        who.iter().for_each(|conn| world.ask(*conn, shown(disabled)));
-        let updates = find!(world.heard(ana), SubscribedQualityUpdate);
-        updates.iter().map(|u| u.subscribed_qualities.iter().map(|q| q.enabled).collect()).collect::<Vec<Vec<bool>>>()
-    };
-    assert_eq!(ask(true, &crowd), [[false, false, false]], "once the last looked away");
-    assert_eq!(ask(false, &crowd[7..8]), [[true, false, false]], "as a thumbnail");
 }
 
 #[test]

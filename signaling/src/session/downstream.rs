@@ -12,7 +12,7 @@ use crate::negotiate::sdp::{Description, Media, SdpError};
 use crate::rooms::effect::Notice;
 use livekit_protocol as proto;
 use ramai_sfu::api::Command;
-use ramai_sfu::id::{Mid, TrackId};
+use ramai_sfu::id::{Mid, SubscriptionId, TrackId};
 use ramai_sfu::params::{DataChannel, Kind, PayloadParams, SubscribeParams, TransportParams};
 use std::collections::BTreeMap;
 
@@ -36,6 +36,7 @@ impl Session {
             picture: publication.picture(),
             view: View::default(),
             settings: View::default().settings(publication),
+            reach: None,
         };
         self.subscriptions.insert(publication.track, subscription);
         cx.subscribers.set(publication.track, self.key, None);
@@ -96,6 +97,21 @@ impl Session {
         if subscription.live {
             cx.command(Command::UpdateSubscription { subscription: subscription.id, settings });
         }
+        Some(Change::Wanted(track))
+    }
+
+    /// Which layers have room on the way to the client changed.
+    pub fn reaches(
+        &mut self,
+        track: TrackId,
+        id: SubscriptionId,
+        layer: Option<u8>,
+        cx: &mut Context<'_>,
+    ) -> Option<Change> {
+        // It may have unsubscribed and subscribed anew since.
+        let subscription = self.subscriptions.get_mut(&track).filter(|subscription| subscription.id == id)?;
+        subscription.reach = layer;
+        cx.subscribers.set(track, self.key, subscription.sent());
         Some(Change::Wanted(track))
     }
 
@@ -204,6 +220,7 @@ impl Session {
         let (transport, own) = (self.primary(), Some(self.upstream.transport));
         let subscription = self.subscriptions.get_mut(&track).filter(|s| !s.live)?;
         subscription.live = true;
+        subscription.reach = None;
         subscription.settings = subscription.view.settings(publication);
         cx.subscribers.set(track, self.key, subscription.sent());
         let rtx_ssrc = (payloads.iter().any(|p| p.rtx.is_some())).then_some(subscription.rtx_ssrc);

@@ -119,6 +119,8 @@ pub struct Subscription {
     pub view: quality::View,
     /// What the media plane was told last.
     pub settings: SubscriptionSettings,
+    /// The highest layer that has room on the way to the client, as the media plane told; `None`: any.
+    pub reach: Option<u8>,
 }
 
 /// A request for more sections, or just for another offer, that the client hasn't followed yet (v1).
@@ -130,9 +132,10 @@ struct Asked {
 }
 
 impl Subscription {
-    /// The highest layer that is sent; `None` while nothing is.
+    /// The highest layer that is sent, or would be if the publisher sent it; `None` while nothing is.
     fn sent(&self) -> Option<u8> {
-        (self.live && !self.settings.paused).then_some(self.settings.max_spatial)
+        let most = self.settings.max_spatial;
+        (self.live && !self.settings.paused).then_some(self.reach.map_or(most, |reach| reach.min(most)))
     }
 }
 

@@ -90,6 +90,31 @@ fn a_publisher_on_a_poor_uplink_sends_what_it_bears() {
 }
 
 #[test]
+fn what_reaches_nobody_is_not_encoded_and_comes_back_with_the_line() {
+    let mut room = Room::new(11);
+    room.join("ana", Person::PRESENTER);
+    room.join("ben", Person::VIEWER);
+    room.down("ben").capacity(kbit(500)).queue(64 * 1024);
+    room.run(20 * SECOND);
+    let sent = |room: &Room| (0..3).map(|layer| room.is_encoding("ana", layer)).collect::<Vec<_>>();
+    assert_eq!(sent(&room), [true, false, false], "the others were asked for, and never fitted");
+    room.down("ben").capacity(mbit(4));
+    let wide = room.now();
+    room.run(10 * SECOND);
+    assert_eq!(sent(&room), [true, true, true]);
+    let full = room.video("ben", "ana").reached(2, wide).map(|at| at - wide);
+    assert!(full.is_some_and(|took| took < 10 * SECOND), "{full:?}");
+    // Who comes later, with a better line, gets all.
+    room.down("ben").capacity(kbit(500));
+    room.run(20 * SECOND);
+    let late = room.now();
+    room.join("cid", Person::VIEWER);
+    room.run(5 * SECOND);
+    assert!(room.video("cid", "ana").reached(2, late).is_some());
+    no_violations(&room);
+}
+
+#[test]
 fn on_a_narrow_link_voices_come_first_and_what_has_no_room_is_told_and_comes_back() {
     let mut room = Room::new(7);
     let names = ["ana", "cid", "dan", "eve"];

@@ -55,6 +55,8 @@ pub struct Camera {
     pub encodings: Vec<Encoding>,
     start: At,
     frames: u32,
+    /// The highest layer that is wanted.
+    wanted: u8,
 }
 
 impl Camera {
@@ -73,7 +75,7 @@ impl Camera {
                 Encoding::new(format, track, layer, ssrc + u32::from(layer), rng).with_fps(video.fps())
             })
             .collect();
-        Self { video, encodings, start, frames: 0 }
+        Self { video, encodings, start, frames: 0, wanted: u8::MAX }
     }
 
     /// As if it had run for hours.
@@ -95,6 +97,11 @@ impl Camera {
         }
     }
 
+    /// Layers above this one aren't wanted any more, as signaling says (dynacast); takes effect with the next budget.
+    pub fn want(&mut self, layer: u8) {
+        self.wanted = layer;
+    }
+
     /// Shares out what the publisher may send: lower layers first, as browsers do.
     pub fn set_budget(&mut self, mut budget: u64) {
         let ranges = match self.video {
@@ -106,7 +113,11 @@ impl Camera {
                 return;
             }
         };
-        for (encoding, range) in self.encodings.iter_mut().zip(ranges) {
+        for ((layer, encoding), range) in (0..).zip(&mut self.encodings).zip(ranges) {
+            if layer > self.wanted {
+                encoding.set_rate(0, 1);
+                continue;
+            }
             // What is off comes on only if it can stay.
             let least = if encoding.is_on() { range.least } else { range.least * 5 / 4 };
             let rate = if budget >= least { budget.min(range.full) } else { 0 };

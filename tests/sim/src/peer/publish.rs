@@ -126,6 +126,24 @@ impl Publisher {
         }
     }
 
+    /// Whether the camera makes pictures of a layer.
+    pub fn is_encoding(&self, layer: u8) -> bool {
+        self.tracks.iter().any(|track| match &track.live {
+            Some(Live::Camera(camera)) => camera.encodings.get(usize::from(layer)).is_some_and(|e| e.is_on()),
+            _ => false,
+        })
+    }
+
+    /// Of the track that begins at this SSRC no layers above this are wanted.
+    pub fn want(&mut self, ssrc: u32, layer: u8) {
+        for track in self.tracks.iter_mut().filter(|track| track.ssrc == ssrc) {
+            if let Some(Live::Camera(camera)) = &mut track.live {
+                camera.want(layer);
+            }
+        }
+        self.share();
+    }
+
     /// Takes in transport-wide feedback.
     pub fn handle_feedback(&mut self, now: At, packet: &[u8]) {
         let Some(control) = &mut self.control else { return };

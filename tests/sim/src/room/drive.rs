@@ -1,13 +1,13 @@
 //! The loop: who is due next, what it sends, and how that reaches the others.
 
-use super::{Actor, Load, Parcel, Room, SAMPLE, Sample, To};
+use super::{Actor, Load, Parcel, Room, SAMPLE, Sample, To, Track};
 use crate::media::stamp::Stamp;
 use crate::net::OVERHEAD;
 use crate::oracle::{Egress, IN_TIME};
 use crate::peer::{Source, open};
 use crate::{At, media::pt};
 use bytes::Bytes;
-use ramai_sfu::api::{Datagram, Path};
+use ramai_sfu::api::{Datagram, Event, Path};
 use ramai_sfu::demux::Class;
 use ramai_sfu::rtp::Packet;
 use ramai_sfu::rtp::rtcp::{self, Rtcp};
@@ -193,10 +193,28 @@ impl Room {
         }
         self.batch = batch;
         while let Some(event) = self.worker.poll_event() {
+            if let Event::Reach { subscription, layer, .. } = &event {
+                self.reaches(subscription.0, layer.unwrap_or(u8::MAX));
+            }
             self.events.push((self.now, event));
         }
         let at = self.worker.poll_timeout().map(|at| at.saturating_duration_since(self.epoch));
         self.schedule(Actor::Server, at);
+    }
+
+    /// Does what signaling does (dynacast): the publisher encodes no layer that reaches nobody.
+    fn reaches(&mut self, id: u64, layer: u8) {
+        let Some(changed) = self.subscriptions.iter().position(|s| s.id == id) else { return };
+        self.subscriptions[changed].reach = layer;
+        self.tell_wanted(self.subscriptions[changed].track);
+    }
+
+    /// Tells a publisher which layers reach somebody.
+    pub(super) fn tell_wanted(&mut self, track: usize) {
+        let active = self.subscriptions.iter().filter(|s| s.track == track && s.active);
+        let most = active.map(|s| s.reach).max().unwrap_or(u8::MAX);
+        let Track { publisher, ssrc, .. } = self.tracks[track];
+        self.peers[publisher].publisher.want(ssrc, most);
     }
 
     /// One datagram leaves the server: judged, then on its way.

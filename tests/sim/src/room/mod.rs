@@ -83,6 +83,8 @@ struct Subscription {
     active: bool,
     /// Since when.
     paused: Option<At>,
+    /// The highest layer that has room on the way to the viewer.
+    reach: u8,
 }
 
 /// A link at one moment.

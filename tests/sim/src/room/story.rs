@@ -173,10 +173,12 @@ impl Room {
             rtx: ssrc + 1,
             active: true,
             paused: None,
+            reach: u8::MAX,
         });
         self.by_ssrc.insert((viewer, ssrc), index);
         if repaired {
             self.by_ssrc.insert((viewer, ssrc + 1), index);
+            self.tell_wanted(track);
         }
         self.peers[viewer].viewer.add(self.now, repaired, ssrc, ssrc + 1);
         let params = SubscribeParams {
@@ -306,6 +308,11 @@ impl Room {
     /// What somebody's publishing side estimated over time.
     pub fn published_rates(&self, name: &str) -> &[(At, u64)] {
         &self.peers[self.peer(name)].publisher.rates
+    }
+
+    /// Whether somebody's camera makes pictures of a layer.
+    pub fn is_encoding(&self, name: &str, layer: u8) -> bool {
+        self.peers[self.peer(name)].publisher.is_encoding(layer)
     }
 
     /// Key-frame requests that reached somebody's camera: layer and when.
