@@ -228,6 +228,7 @@ mod tests {
             temporal,
             pictures,
             rate: rate * share / 100,
+            stopped: false,
         };
         let size = |(layer, rate)| shares.map(|share| rung(layer, rate, share));
         Demand { importance, rungs: (0..).zip(SIZES).flat_map(size).collect(), given, ..Demand::default() }

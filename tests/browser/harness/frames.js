@@ -54,10 +54,10 @@ export class Frames {
     return inbound?.framesDecoded ?? 0;
   }
 
-  /** Waits until a picture of this height is shown; returns when that was. @param {number} height  @param {number} since  @param {number} within */
+  /** Waits until a picture of this height, or any, is shown; returns when that was. @param {number | undefined} height  @param {number} since  @param {number} within */
   async reach(height, since, within) {
-    return poll(`${this.viewer.name} sees ${height} lines`, within, async () => {
-      const found = (await this.all()).find((frame) => frame.at >= since && frame.height === height);
+    return poll(`${this.viewer.name} sees ${height ?? 'some'} lines`, within, async () => {
+      const found = (await this.all()).find((frame) => frame.at >= since && (height === undefined || frame.height === height));
       if (found) return found.at;
       throw new Error(`the last frame is ${JSON.stringify((await this.all()).at(-1))}`);
     });

@@ -29,6 +29,7 @@ declare global {
       tileOf(identity: string, source: string): Element | null;
       participantOf(identity: string): any;
       inbound(identity: string, source: string): Promise<Inbound | undefined>;
+      encoding(source: string): number;
       pixels(identity: string, source: string): Pixels | undefined;
       tiles(): DOMStringMap[];
       notices(): { kind: string; words: string }[];

@@ -110,6 +110,12 @@ export function installProbe(camera) {
       return { codec, framesDecoded, frameWidth, frameHeight, totalAudioEnergy, totalSamplesReceived, packetsReceived };
     },
 
+    /** How many layers of our own are encoded. */
+    encoding(source) {
+      const sender = window.__ramai?.room.localParticipant.getTrackPublication(source)?.track?.sender;
+      return sender?.getParameters().encodings.filter((/** @type {RTCRtpEncodingParameters} */ { active }) => active).length ?? 0;
+    },
+
     /** What a tile shows at this moment: a fingerprint of its pixels, and the colour of its upper left corner. */
     pixels(identity, source) {
       const video = tileOf(identity, source)?.querySelector('video');
