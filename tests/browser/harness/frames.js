@@ -64,11 +64,16 @@ export class Frames {
   }
 }
 
+/** A queue of 64 KiB before 500 kbit/s, in ms. */
+const LONGEST_QUEUE = 1_100;
+/** Lines of the lowest of three layers of 720. */
+const LOWEST = 180;
+
 /** Waits. Only for time that is part of the story: how long the weather lasts. @param {number} ms */
 export const passes = (ms) => new Promise((done) => setTimeout(done, ms));
 
 /**
- * The longest time between two frames, with the ends of the time looked at. @param {Shown[]} frames  @param {number} from  @param {number} to
+ * The longest time between two frames, with the ends of the time looked at. @param {{ at: number }[]} frames  @param {number} from  @param {number} to
  * @returns {{ from: number, to: number, ms: number }}
  */
 export function longestGap(frames, from, to) {
@@ -83,18 +88,23 @@ export function longestGap(frames, from, to) {
 
 /**
  * How long a picture stood still beyond what it did at the same time for somebody on a good line: where nobody got frames it was the
- * machine that had no time for them.
+ * machine that had no time for them; and, where a picture of the lowest layer ended it, beyond what its encoder paused, as long before as a
+ * queue may have held frames back.
  * @param {Shown[]} frames
  * @param {Shown[]} reference
  * @param {number} from
  * @param {number} to
+ * @param {{ at: number }[]} [encoded]
  */
-export function longestFreeze(frames, reference, from, to) {
+export function longestFreeze(frames, reference, from, to, encoded = []) {
   let worst = { ms: 0, all: 0 };
   const times = [from, ...frames.map(({ at }) => at).filter((at) => at > from && at < to), to];
   for (let n = 1; n < times.length; n += 1) {
     const [begin = 0, end = 0] = [times[n - 1], times[n]];
-    const excused = longestGap(reference, begin - 50, end + 50).ms;
+    const small = (frames.find(({ at }) => at === end)?.height ?? Infinity) <= LOWEST;
+    const paused = encoded.filter(({ at }) => small && at > begin - LONGEST_QUEUE && at < end);
+    const [first, last] = [paused[0]?.at ?? begin, paused.at(-1)?.at ?? begin];
+    const excused = Math.max(longestGap(reference, begin - 50, end + 50).ms, longestGap(paused, first, last).ms);
     const usual = 1_000 / 15;
     const ms = end - begin - Math.max(0, excused - 2 * usual);
     if (ms > worst.ms) worst = { ms, all: end - begin };
