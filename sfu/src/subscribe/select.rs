@@ -66,6 +66,11 @@ impl Layers {
         let spatial = meta.spatial == self.spatial || meta.needed_above && meta.spatial < self.spatial;
         spatial && meta.temporal <= self.temporal
     }
+
+    /// Whether they are all that a stream has.
+    fn are_all(self, media: &Media) -> bool {
+        self.temporal == u8::MAX && media.meta.spatials.0 <= 1
+    }
 }
 
 /// Frames that are remembered, so that what comes late of one is judged as the rest of it was: those of a second, or a third of one with
@@ -117,6 +122,10 @@ impl Shown {
     }
 
     fn judge(&mut self, media: &Media) -> bool {
+        // Most streams are sent whole, to hundreds: then nothing need be remembered.
+        if self.changes.is_empty() && self.now.are_all(media) {
+            return true;
+        }
         if let Some(shown) = self.is_judged(media) {
             return shown;
         }
@@ -300,8 +309,8 @@ impl Selector {
     pub fn switched(&mut self, media: &Media) {
         let now = self.target().map_or(Layers { spatial: 0, temporal: u8::MAX }, |(_, layers)| layers);
         let (layer, epoch, newest, ts) = (media.layer, media.epoch, media.index, media.ts);
-        let judged = VecDeque::from([(ts, media.meta.spatial, true)]);
-        let shown = Shown { layer, epoch, now, changes: VecDeque::new(), newest, ts, whole: true, judged };
+        let (changes, judged) = (VecDeque::new(), VecDeque::new());
+        let shown = Shown { layer, epoch, now, changes, newest, ts, whole: true, judged };
         self.end();
         self.current = Some(shown);
     }
