@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Call } from '../harness/call.js';
 import { makeFilm } from '../harness/film.js';
 import { watchEncoder } from '../harness/encoder.js';
-import { Frames, clock, longestFreeze, passes } from '../harness/frames.js';
+import { Frames, clock, longestFreeze, longestGap, passes } from '../harness/frames.js';
 import { Line, leadOver } from '../harness/line.js';
 import { network } from '../harness/network.js';
 import { story } from '../harness/story.js';
@@ -17,6 +17,8 @@ const CAMERA = /** @type {const} */ ({ kind: 'device', width: 1280, height: 720,
 const VIEWPORT = { width: 1600, height: 1000 };
 const LOOKS_ON = { switches: { video: '0', audio: '0' }, viewport: VIEWPORT };
 const TOP = 720;
+/** Three frames and a half without one on a good line, in ms. */
+const STALL = 240;
 
 /** With one encoder for all layers a machine of two cores has no time for more. */
 const SMALL_CAMERA = /** @type {const} */ ({ kind: 'device', width: 640, height: 360, fps: 15 });
@@ -63,15 +65,26 @@ story(
 
     const top = await seen.reach(TOP, 0, 20_000);
     tell(`the top layer is there ${((top - came) / 1_000).toFixed(1)} s after the join (at most 4)`);
-    line.weather = { rate: 3_000_000, delay: 20, loss: 0 };
-    await passes(5_000);
-    const wide = line.seen(clock() - 3_000, clock());
-    tell(`at 3 Mbit/s: ${(wide.rate / 1e6).toFixed(2)} Mbit/s, ${wide.dropped} of ${wide.packets} packets dropped`);
-
     const encoder = await watchEncoder(ana);
-    const narrow = clock();
-    line.weather = { rate: 500_000, delay: 20, loss: 0 };
-    await passes(12_000);
+    /** The line becomes narrow; returns when. */
+    const narrows = async () => {
+      line.weather = { rate: 3_000_000, delay: 20, loss: 0 };
+      await seen.reach(TOP, clock(), 20_000);
+      await passes(5_000);
+      const wide = line.seen(clock() - 3_000, clock());
+      tell(`at 3 Mbit/s: ${(wide.rate / 1e6).toFixed(2)} Mbit/s, ${wide.dropped} of ${wide.packets} packets dropped`);
+      const at = clock();
+      line.weather = { rate: 500_000, delay: 20, loss: 0 };
+      await passes(1_500);
+      return at;
+    };
+    // A machine that stalls just then sends in one burst afterwards what it owes: that is another story.
+    let narrow = await narrows();
+    for (let again = 0; again < 2 && longestGap(await good.all(), narrow - 300, narrow + 1_000).ms > STALL; again += 1) {
+      tell('the machine stalled while the line became narrow: once more');
+      narrow = await narrows();
+    }
+    await passes(10_500);
     const widened = clock();
     line.weather = { rate: 3_000_000, delay: 20, loss: 0 };
     const again = await seen.reach(TOP, widened, 20_000);
