@@ -35,7 +35,8 @@ const ADVANCE: f64 = 1.3;
 const LIMITED: f64 = 0.7;
 /// First guess of a round trip.
 const FIRST_RTT: Duration = Duration::from_millis(100);
-/// Receivers tell so often at least, about.
+/// What is on its way for no longer than this beside a round trip isn't counted as a queue: receivers tell within 250 ms, and what is sent now
+/// comes only when a short queue is gone.
 const FEEDBACK: Duration = Duration::from_millis(400);
 /// Round trips are the least of so long, so that the wait for feedback isn't in them.
 const RTT_WINDOW: Duration = Duration::from_secs(5);

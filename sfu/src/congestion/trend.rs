@@ -156,8 +156,7 @@ impl Trend {
     }
 
     /// Takes in a packet that came: when it was sent (our clock), when it came (theirs), and how long it had to wait behind others of
-    /// ours, in ms. Returns how much longer it took than
-    /// that and what is usual without a queue, in ms.
+    /// ours, in ms. Returns how much longer it took than that and what is usual without a queue, in ms.
     pub fn arrived(&mut self, sent: i64, arrival: i64, behind: f64) -> f64 {
         let whole = self.base.above(sent, arrival - sent) as f64 / 1_000.0;
         let above = (whole - behind).max(0.0);

@@ -17,8 +17,8 @@ const CLIMB_IN_TIME: f64 = 1.3;
 const SMOOTH: u8 = 11;
 /// ... and one that is shown counts as smooth down to so many, since cameras slow down for moments.
 const STILL_SMOOTH: u8 = 8;
-/// Nothing begins beside the first picture that would leave less than this, in bits per second: a line that is used to the last bit has a queue now and then, and
-/// voices wait in it.
+/// Nothing begins beside the first picture that would leave less than this, in bits per second: a line that is used to the last bit has a
+/// queue now and then, and voices wait in it.
 pub const HEADROOM: u64 = 200_000;
 /// The least of what is shown stays as long as so much of its rate is there: its key frame counts into the rate for a second, and to
 /// pause a picture is the last resort.

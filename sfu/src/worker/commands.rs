@@ -213,7 +213,9 @@ impl Worker {
             room.speakers.remove(track);
         }
         let viewers: Vec<TransportId> = publication.subscriptions.iter().map(Subscription::transport).collect();
-        viewers.into_iter().filter(|_| muted).for_each(|viewer| self.hurry(viewer));
+        // Only pictures wait in pacers.
+        let waits = muted && publication.track.kind() == Kind::Video;
+        viewers.into_iter().filter(|_| waits).for_each(|viewer| self.hurry(viewer));
         Some(())
     }
 
