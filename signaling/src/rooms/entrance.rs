@@ -17,6 +17,8 @@ pub struct Entrance {
     pub locked: bool,
     /// Newcomers wait until a host lets them in.
     pub waiting_room: bool,
+    /// Those inside were told of a change.
+    pub told: bool,
     /// Until when who left may come back, by identity. Kept only while it matters.
     left: BTreeMap<String, Instant>,
 }

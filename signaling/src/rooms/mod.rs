@@ -46,6 +46,7 @@ use proto::leave_request::Action;
 use proto::participant_info::State;
 use ramai_sfu::api::Event;
 use ramai_sfu::id::{RoomId, TransportId, WorkerId};
+use ramai_sfu::params::DataChannel;
 use room::Room;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -358,6 +359,11 @@ impl Rooms {
             Event::Reach { transport, track, subscription, layer } => {
                 if let Some((id, key)) = of(&transport) {
                     self.within(id, now, |room, cx| room.reaches(key, track, subscription, layer, cx));
+                }
+            }
+            Event::ChannelOpen { transport, channel: DataChannel::Reliable } => {
+                if let Some((id, key)) = of(&transport) {
+                    self.within(id, now, |room, cx| room.tell_one_of_door(key, cx));
                 }
             }
             Event::ChannelOpen { .. } | Event::TrackStarted { .. } => {}

@@ -46,6 +46,7 @@ impl Room {
             session.notify(Notice::RoomUpdate(proto::RoomUpdate { room: Some(room) }), cx);
         }
         self.set_grants(key, grants, cx);
+        self.tell_one_of_door(key, cx);
         true
     }
 

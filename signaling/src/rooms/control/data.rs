@@ -8,6 +8,7 @@ use livekit_protocol as proto;
 use prost::Message;
 use proto::data_packet::{Kind, Value};
 use ramai_sfu::api::MAX_DATA_MESSAGE;
+use ramai_sfu::id::TransportId;
 use ramai_sfu::params::DataChannel;
 
 /// Largest order to send data: room's name apart, it is what is sent.
@@ -41,6 +42,17 @@ impl Room {
     /// Sends a message of the server's own to those it names, or to everybody.
     pub(in crate::rooms) fn say(&self, kind: Kind, packet: proto::UserPacket, cx: &mut Context<'_>) {
         let to = self.addressees(&packet.destination_identities, &packet.destination_sids, None);
+        self.say_to(to, kind, packet, cx);
+    }
+
+    /// Sends a message of the server's own on these wires.
+    pub(in crate::rooms) fn say_to(
+        &self,
+        to: Vec<TransportId>,
+        kind: Kind,
+        packet: proto::UserPacket,
+        cx: &mut Context<'_>,
+    ) {
         let channel = if kind == Kind::Lossy { DataChannel::Lossy } else { DataChannel::Reliable };
         let mut message = proto::DataPacket {
             destination_identities: packet.destination_identities.clone(),

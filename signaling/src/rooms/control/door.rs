@@ -3,7 +3,7 @@
 use super::{Fault, Order};
 use crate::rooms::Rooms;
 use crate::rooms::room::Room;
-use crate::session::{Context, SessionKey};
+use crate::session::{Context, Session, SessionKey};
 use livekit_protocol as proto;
 use proto::ParticipantInfo;
 use proto::data_packet::Kind;
@@ -74,9 +74,19 @@ impl Room {
         Door { locked: self.entrance.locked, waiting_room: self.entrance.waiting_room }
     }
 
-    fn tell_of_door(&self, cx: &mut Context<'_>) {
+    fn tell_of_door(&mut self, cx: &mut Context<'_>) {
+        self.entrance.told = true;
+        self.say(Kind::Reliable, self.news_of_door(), cx);
+    }
+
+    /// Tells one whose messages arrive from now on, if there was anything to hear of before.
+    pub(in crate::rooms) fn tell_one_of_door(&self, key: SessionKey, cx: &mut Context<'_>) {
+        let to = self.sessions.get(&key).and_then(Session::data_transport).filter(|_| self.entrance.told);
+        self.say_to(to.into_iter().collect(), Kind::Reliable, self.news_of_door(), cx);
+    }
+
+    fn news_of_door(&self) -> proto::UserPacket {
         let payload = serde_json::to_vec(&self.door()).unwrap_or_default();
-        let packet = proto::UserPacket { payload, topic: Some(TOPIC.into()), ..Default::default() };
-        self.say(Kind::Reliable, packet, cx);
+        proto::UserPacket { payload, topic: Some(TOPIC.into()), ..Default::default() }
     }
 }

@@ -29,6 +29,28 @@ impl World {
         info
     }
 
+    /// The client's channel for messages opens.
+    fn opens(&mut self, conn: ConnId) {
+        let transport = self.wire_of(conn);
+        self.event(Event::ChannelOpen { transport, channel: DataChannel::Reliable });
+    }
+
+    /// What was said of the door to a single one since the last look at the commands, and on which wire.
+    fn news_of_door(&mut self) -> Vec<(TransportId, String)> {
+        let news = |command: &Command| match command {
+            Command::SendData { to, payload, .. } if to.len() == 1 => {
+                match proto::DataPacket::decode(payload.clone()).unwrap().value {
+                    Some(proto::data_packet::Value::User(user)) if user.topic() == "ramai.room" => {
+                        Some((to[0], String::from_utf8(user.payload).unwrap()))
+                    }
+                    _ => None,
+                }
+            }
+            _ => None,
+        };
+        self.commands().iter().filter_map(news).collect()
+    }
+
     fn set_attribute(&mut self, conn: ConnId, name: &str, value: &str) {
         let attributes = HashMap::from([(name.to_owned(), value.to_owned())]);
         let update = proto::UpdateParticipantMetadata { attributes, request_id: 1, ..Default::default() };
@@ -114,6 +136,30 @@ fn a_locked_room_takes_nobody_new() {
     assert_eq!(world.rooms.check(world.now, &claims), Err(Refusal::RoomLocked));
     world.set_door(false, false);
     assert_eq!(world.rooms.check(world.now, &claims), Ok(()));
+}
+
+#[test]
+fn who_comes_after_the_door_changed_hears_of_it_once_messages_arrive() {
+    let mut world = World::new();
+    let host = world.host("ana");
+    world.up(host);
+    world.opens(host);
+    assert!(world.news_of_door().is_empty(), "nothing changed yet");
+    world.set_door(true, false);
+    world.commands();
+    let dee = world.host("dee");
+    world.up(dee);
+    world.opens(dee);
+    assert_eq!(world.news_of_door(), [(world.wire_of(dee), r#"{"locked":true,"waitingRoom":false}"#.to_owned())]);
+
+    world.set_door(false, true);
+    let ben = world.join("ben", CHROMIUM_JOIN);
+    world.up(ben);
+    world.commands();
+    world.opens(ben);
+    assert!(world.news_of_door().is_empty(), "who waits hears of nothing");
+    world.admit("ben");
+    assert_eq!(world.news_of_door(), [(world.wire_of(ben), r#"{"locked":false,"waitingRoom":true}"#.to_owned())]);
 }
 
 #[test]
