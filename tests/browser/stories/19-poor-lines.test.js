@@ -31,7 +31,7 @@ const SMALL_CAMERA = /** @type {const} */ ({ kind: 'device', width: 640, height:
  * @param {typeof CAMERA | typeof SMALL_CAMERA} [camera]
  */
 async function people(call, switches = {}, camera = CAMERA) {
-  const film = makeFilm(join(Call.out, 'film.y4m'));
+  const film = makeFilm(join(Call.out, 'forth-and-back.y4m'));
   const ana = await call.join('ana', { film, camera, switches });
   const cat = await call.join('cat', LOOKS_ON);
   const good = await new Frames(cat, ana).watch();
@@ -147,7 +147,7 @@ story(
 story(
   'what reaches nobody is not encoded',
   async (call, t) => {
-    const film = makeFilm(join(Call.out, 'film.y4m'));
+    const film = makeFilm(join(Call.out, 'forth-and-back.y4m'));
     const ana = await call.join('ana', { film, camera: CAMERA });
     const server = { address: network().serverAddress, port: call.server.udpBasePort };
     const line = await new Line(server).open();
