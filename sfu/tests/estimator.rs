@@ -45,6 +45,26 @@ fn a_link_that_shrinks_is_followed_within_a_second_and_one_that_grows_within_ten
 }
 
 #[test]
+fn where_a_queue_stands_no_more_may_be_on_its_way_than_the_link_takes_in_a_moment() {
+    let mut link = Link::new(3_000_000, Estimator::new);
+    link.run(10 * SECOND, 2_000_000);
+    assert_eq!(link.control.room(link.now), None, "nothing waits");
+    link.capacity = 500_000;
+    let queued = (0..50).find_map(|_| {
+        link.run(Duration::from_millis(10), 2_000_000);
+        link.control.room(link.now)
+    });
+    // Half a second, and the round trip of 50 ms, of 500 kbit/s.
+    let most = 34_375;
+    let held = queued.map(|room| room + link.control.in_flight());
+    assert!(held.is_some_and(|held| (most * 9 / 10..=most * 11 / 10).contains(&held)), "{queued:?}");
+    let silent = link.now + Duration::from_millis(300);
+    assert_eq!(link.control.room(silent), None, "without feedback nobody knows what waits");
+    link.run(5 * SECOND, 100_000);
+    assert_eq!(link.control.room(link.now), None, "it is gone");
+}
+
+#[test]
 fn five_percent_of_random_loss_leave_the_rate_alone() {
     let mut link = Link::new(3_000_000, Estimator::new);
     link.lose = Some(20);

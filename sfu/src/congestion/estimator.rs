@@ -38,7 +38,16 @@ const FIRST_RTT: Duration = Duration::from_millis(100);
 /// What is on its way for no longer than this beside a round trip isn't counted as a queue: receivers tell within 250 ms, and what is sent now
 /// comes only when a short queue is gone.
 const FEEDBACK: Duration = Duration::from_millis(400);
-/// Round trips are the least of so long, so that the wait for feedback isn't in them.
+/// A wait beyond what is usual that tells of a queue, in ms; ...
+const QUEUE: f64 = 50.0;
+/// ... and for so long after it was told: feedback comes every 250 ms at least, and where it stops nobody knows what waits.
+const FRESH: Duration = Duration::from_millis(300);
+/// What is on its way then may take the link so long beside a round trip: less than any queue of a home's router holds before 500 kbit/s,
+/// and long enough that it doesn't run empty before the next is told of.
+const STANDING: Duration = Duration::from_millis(500);
+/// So many bytes may be on their way in any case: the measure is coarse where little is sent.
+const LEAST_WINDOW: f64 = 10_000.0;
+/// Round trips are the least of so long, or of twice that, so that neither the wait for feedback nor a queue is in them.
 const RTT_WINDOW: Duration = Duration::from_secs(5);
 /// Feedback that was silent for so long tells of an outage, not of a queue: the losses in it don't count.
 const OUTAGE: Duration = Duration::from_millis(1_000);
@@ -62,6 +71,14 @@ pub struct State {
     pub rtt: Duration,
 }
 
+/// The least of the present window, and of the one before.
+#[derive(Clone, Copy, Debug)]
+struct RoundTrips {
+    since: Instant,
+    least: Duration,
+    before: Duration,
+}
+
 /// One receiver's. Inputs: [`Estimator::sent`] for every packet with a transport-wide number, [`Estimator::handle_feedback`],
 /// [`Estimator::handle_remb`], [`Estimator::want`], and [`Estimator::handle_timeout`] at [`Estimator::poll_timeout`].
 ///
@@ -80,12 +97,14 @@ pub struct Estimator {
     remb: Option<u64>,
     /// Feedback came.
     told: Option<Instant>,
-    rtt: Option<(Instant, Duration)>,
+    rtt: Option<RoundTrips>,
     /// What more than the estimate would be used, bits per second.
     wanted: u64,
     malformed: u64,
     /// The rate was cut once.
     full: bool,
+    /// What waits on the way waits so long beyond what is usual, in ms, as of the newest packet that is known to have come.
+    waits: f64,
 }
 
 impl Estimator {
@@ -106,6 +125,7 @@ impl Estimator {
             wanted: 0,
             malformed: 0,
             full: false,
+            waits: 0.0,
         }
     }
 
@@ -173,7 +193,7 @@ impl Estimator {
         let silent = self.told.replace(now).is_some_and(|at| now.saturating_duration_since(at) > OUTAGE);
         let (history, trend, throughput) = (&mut self.history, &mut self.trend, &mut self.throughput);
         let (loss, probes, rate) = (&mut self.loss, &mut self.probes, &mut self.rate);
-        let (busy, own) = (&mut self.busy, &mut self.own);
+        let (busy, own, waits) = (&mut self.busy, &mut self.own, &mut self.waits);
         let mut newest = None;
         let read = feedback::read(packet, |arrival| {
             let Some(sent) = history.learn(now, arrival.number, arrival.at.is_some()) else { return };
@@ -184,6 +204,7 @@ impl Estimator {
             let Some(at) = arrival.at else { return };
             newest = newest.max(Some(sent.at));
             let wait = trend.arrived(sent.at, at, behind);
+            *waits = wait;
             busy.arrived(at, sent.bytes, wait);
             throughput.arrived(at, sent.bytes);
             let shown = sent.probe.and_then(|id| probes.arrived(now, id, sent.at, at, sent.bytes));
@@ -197,10 +218,8 @@ impl Estimator {
                 rate.probed(now, outcome.rate);
             }
         });
-        if let Some(newest) = newest {
-            self.round_trip(now, newest);
-        }
-        let (arrives, rtt) = (self.throughput.rate(), self.rtt());
+        let newest = newest.map_or(FIRST_RTT, |newest| self.round_trip(now, newest));
+        let arrives = self.throughput.rate();
         let limited = arrives.is_none_or(|arrives| (arrives as f64) < LIMITED * self.rate.get() as f64);
         // What a growing queue lets through is what the link takes; on average less may have been sent. One that is gone by now was a
         // frame's.
@@ -209,7 +228,7 @@ impl Estimator {
             (Usage::Over, busy) => (Usage::Over, busy),
             (usage, _) => (usage, arrives),
         };
-        if self.rate.update(now, usage, taken, rtt, limited) {
+        if self.rate.update(now, usage, taken, (self.rtt(), newest), limited) {
             self.probes.congested(now, self.rate.get() as f64 / self.wanted.max(1) as f64);
             self.full = true;
         }
@@ -258,30 +277,46 @@ impl Estimator {
         self.history.in_flight()
     }
 
-    /// Bits on their way beyond what the link takes until their feedback comes: they stand in a queue.
-    pub fn backlog(&self) -> u64 {
+    /// Bytes that may leave now, where a queue stands on the way: more would only make it longer, or be dropped at its end. What waits here
+    /// instead comes no later, as long as the queue doesn't run empty. `None`: no queue is known of.
+    pub fn room(&self, now: Instant) -> Option<usize> {
+        self.told.filter(|at| self.waits > QUEUE && now.saturating_duration_since(*at) < FRESH)?;
+        let takes = self.busy.rate()? as f64 / 8.0;
+        let window = (takes * (self.rtt() + STANDING).as_secs_f64()).max(LEAST_WINDOW);
+        Some((window as usize).saturating_sub(self.in_flight()))
+    }
+
+    /// Bits on their way, and `bytes` that wait here, beyond what the link takes until their feedback comes: they stand in a queue.
+    pub fn backlog(&self, bytes: usize) -> u64 {
         if self.trend.usage() != Usage::Over {
             return 0;
         }
         let usual = self.capped() as f64 * (self.rtt() + FEEDBACK).as_secs_f64();
-        (self.in_flight() as f64 * 8.0 - usual).max(0.0) as u64
+        ((self.in_flight() + bytes) as f64 * 8.0 - usual).max(0.0) as u64
     }
 
     /// Round trip, at least.
     pub fn rtt(&self) -> Duration {
-        self.rtt.map_or(FIRST_RTT, |(_, rtt)| rtt)
+        self.rtt.map_or(FIRST_RTT, |window| window.least.min(window.before))
     }
 
     fn capped(&self) -> u64 {
         self.loss.cap().unwrap_or(MOST).min(self.rate.get()).clamp(LEAST, MOST)
     }
 
-    fn round_trip(&mut self, now: Instant, newest: i64) {
+    /// Takes in when the newest packet that a feedback tells of was sent; returns how long ago that is: a round trip, queue and all.
+    fn round_trip(&mut self, now: Instant, newest: i64) -> Duration {
         let sample = Duration::from_micros(u64::try_from(self.history.micros(now) - newest).unwrap_or(0));
-        let old = self.rtt.filter(|(at, _)| now.saturating_duration_since(*at) < RTT_WINDOW);
-        if old.is_none_or(|(_, rtt)| sample <= rtt) {
-            self.rtt = Some((now, sample));
+        match &mut self.rtt {
+            Some(window) if now.saturating_duration_since(window.since) < RTT_WINDOW => {
+                window.least = window.least.min(sample);
+            }
+            window => {
+                let before = window.map_or(sample, |window| window.least);
+                *window = Some(RoundTrips { since: now, least: sample, before });
+            }
         }
+        sample
     }
 
     fn probe(&mut self, now: Instant) {

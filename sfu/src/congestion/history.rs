@@ -45,13 +45,15 @@ pub struct History {
     /// Ascending by number without gaps; the last has `next - 1`.
     slots: VecDeque<Slot>,
     next: u16,
+    /// Packets that are newer than any whose fate is known, and their bytes.
+    untold: usize,
     in_flight: usize,
 }
 
 impl History {
     /// Nothing was sent yet.
     pub fn new(now: Instant) -> Self {
-        Self { created: now, slots: VecDeque::new(), next: 0, in_flight: 0 }
+        Self { created: now, slots: VecDeque::new(), next: 0, untold: 0, in_flight: 0 }
     }
 
     /// Microseconds since it began.
@@ -69,7 +71,8 @@ impl History {
         [self.slots.back(), self.slots.front()].into_iter().flatten().map(|slot| usize::from(slot.bytes)).sum()
     }
 
-    /// Bytes on their way.
+    /// Bytes on their way: of all that is newer than the newest packet whose fate is known. What is older and untold is so because its
+    /// feedback was lost.
     pub fn in_flight(&self) -> usize {
         self.in_flight
     }
@@ -81,10 +84,14 @@ impl History {
             && (self.slots.len() >= MAX_PACKETS || front.fate == Fate::Received || at.wrapping_sub(front.at) > MAX_AGE)
         {
             self.slots.pop_front();
-            self.settle(front);
+            if self.untold > self.slots.len() {
+                self.untold -= 1;
+                self.in_flight = self.in_flight.saturating_sub(front.bytes.into());
+            }
         }
         let bytes = u16::try_from(bytes).unwrap_or(u16::MAX);
         self.in_flight += usize::from(bytes);
+        self.untold += 1;
         self.slots.push_back(Slot { at, bytes, probe, fate: Fate::Unknown });
         self.next = self.next.wrapping_add(1);
     }
@@ -101,15 +108,14 @@ impl History {
             return None;
         }
         slot.fate = fate;
-        self.settle(before);
+        while self.slots.len() - self.untold <= at
+            && let Some(passed) = self.slots.get(self.slots.len() - self.untold)
+        {
+            self.untold -= 1;
+            self.in_flight = self.in_flight.saturating_sub(passed.bytes.into());
+        }
         let age = (micros as u32).wrapping_sub(before.at);
         Some(Sent { at: micros - i64::from(age), bytes: before.bytes.into(), probe: before.probe })
-    }
-
-    fn settle(&mut self, slot: Slot) {
-        if slot.fate == Fate::Unknown {
-            self.in_flight = self.in_flight.saturating_sub(slot.bytes.into());
-        }
     }
 }
 
@@ -131,7 +137,11 @@ mod tests {
         assert_eq!(history.learn(at(50), 1, true), None);
         assert!(history.learn(at(50), 2, false).is_some());
         assert!(history.learn(at(60), 2, true).is_some(), "it came after all");
-        assert_eq!((history.learn(at(60), 2, false), history.in_flight()), (None, 1_000));
+        assert_eq!(
+            (history.learn(at(60), 2, false), history.in_flight()),
+            (None, 0),
+            "what is older than news isn't on its way any more"
+        );
         assert_eq!((history.learn(at(60), 3, true), history.learn(at(60), 60_000, true)), (None, None));
     }
 

@@ -66,18 +66,25 @@ impl Rate {
         }
     }
 
-    /// Takes in what the delays and the arrivals say. `limited`: less was sent than allowed, so the arrivals tell nothing about
-    /// the link's capacity. Returns whether the rate was cut.
-    pub fn update(&mut self, now: Instant, usage: Usage, arrives: Option<u64>, rtt: Duration, limited: bool) -> bool {
+    /// Takes in what the delays and the arrivals say. `rtt`: the least round trip, and the newest, queue and all. `limited`: less was sent than
+    /// allowed, so the arrivals tell nothing about the link's capacity. Returns whether the rate was cut.
+    pub fn update(
+        &mut self,
+        now: Instant,
+        usage: Usage,
+        arrives: Option<u64>,
+        rtt: (Duration, Duration),
+        limited: bool,
+    ) -> bool {
         let elapsed = self.updated.replace(now).map_or(Duration::ZERO, |at| now.saturating_duration_since(at));
         let elapsed = elapsed.min(Duration::from_secs(1)).as_secs_f64();
         match usage {
-            Usage::Over => return self.cut(now, arrives, rtt),
+            Usage::Over => return self.cut(now, arrives, rtt.1),
             // It drains: what was cut was enough.
             Usage::Under => self.holding = true,
             Usage::Normal if std::mem::take(&mut self.holding) => {}
             Usage::Normal if limited => {}
-            Usage::Normal => self.grow(arrives, rtt, elapsed),
+            Usage::Normal => self.grow(arrives, rtt.0, elapsed),
         }
         false
     }
@@ -147,11 +154,12 @@ mod tests {
     use super::*;
 
     const RTT: Duration = Duration::from_millis(50);
+    const RTTS: (Duration, Duration) = (RTT, RTT);
 
     fn run(rate: &mut Rate, from: Instant, seconds: u64, usage: Usage, arrives: impl Fn(u64) -> u64, limited: bool) {
         for step in 0..seconds * 10 {
             let now = from + Duration::from_millis(step * 100);
-            rate.update(now, usage, Some(arrives(rate.get())), RTT, limited);
+            rate.update(now, usage, Some(arrives(rate.get())), RTTS, limited);
         }
     }
 
@@ -159,10 +167,10 @@ mod tests {
     fn a_growing_queue_cuts_to_below_what_arrives_and_once_a_response_time() {
         let now = crate::test_epoch();
         let mut rate = Rate::new(3_000_000);
-        assert!(rate.update(now, Usage::Over, Some(500_000), RTT, false));
+        assert!(rate.update(now, Usage::Over, Some(500_000), RTTS, false));
         assert_eq!(rate.get(), 425_000);
-        assert!(!rate.update(now + RTT, Usage::Over, Some(400_000), RTT, false));
-        assert!(rate.update(now + 4 * RTT, Usage::Over, Some(400_000), RTT, false));
+        assert!(!rate.update(now + RTT, Usage::Over, Some(400_000), RTTS, false));
+        assert!(rate.update(now + 4 * RTT, Usage::Over, Some(400_000), RTTS, false));
     }
 
     #[test]
@@ -179,7 +187,7 @@ mod tests {
     fn near_the_known_capacity_it_grows_by_a_packet_each_response_time() {
         let now = crate::test_epoch();
         let mut rate = Rate::new(2_000_000);
-        rate.update(now, Usage::Over, Some(1_000_000), RTT, false);
+        rate.update(now, Usage::Over, Some(1_000_000), RTTS, false);
         run(&mut rate, now + RTT, 1, Usage::Under, |_| 1_000_000, false);
         let before = rate.get();
         run(&mut rate, now + Duration::from_secs(1), 1, Usage::Normal, |sent| sent, false);

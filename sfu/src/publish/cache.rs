@@ -57,6 +57,11 @@ impl Cache {
         self.slots.get(at)?.as_ref().map(|(_, media)| media)
     }
 
+    /// The packet at `index` is kept no longer, nor would be if it came.
+    pub fn forgot(&self, index: u64) -> bool {
+        index < self.base
+    }
+
     /// The newest packet that is kept.
     pub fn newest(&self) -> Option<&Media> {
         self.slots.back()?.as_ref().map(|(_, media)| media)
@@ -99,6 +104,7 @@ mod tests {
         cache.insert(start + MAX_AGE + Duration::from_millis(1), media(0, 104));
         assert_eq!([100, 103, 104].map(|i| cache.get(i).is_some()), [false, false, true]);
         assert_eq!(cache.slots.len(), 1);
+        assert_eq!([102, 103, 104, 105].map(|i| cache.forgot(i)), [true, true, false, false]);
     }
 
     fn opening(cache: &Cache) -> Option<Vec<u64>> {

@@ -292,6 +292,11 @@ impl Track {
         self.layers.get(usize::from(layer))?.cache.get(index)
     }
 
+    /// It was a packet of the track, or might have come to be one, and is too old to be asked for.
+    pub fn forgot(&self, layer: u8, index: u64) -> bool {
+        self.layers.get(usize::from(layer)).is_some_and(|layer| layer.cache.forgot(index))
+    }
+
     /// What a newcomer's picture of `layer` may begin with: the newest key frame and all since, if that is kept whole and is
     /// short. While muted nothing.
     pub fn opening(&self, layer: u8) -> Option<impl Iterator<Item = &Media>> {

@@ -188,17 +188,12 @@ fn a_lost_packet_keeps_its_number_and_one_of_a_frame_that_is_left_out_has_none()
     let (track, first) = (&way.track, way.got[0].1.seq);
     let mut again = Vec::new();
     let asked = (0..6).map(|n| first + n);
-    way.sub.handle_nack(
-        way.now,
-        asked,
-        |layer, index| track.cached(layer, index),
-        |media, out| {
-            again.push((
-                u16::from_be_bytes([wire(media, &out).payload[0], wire(media, &out).payload[1]]),
-                wire(media, &out).payload.slice(2..),
-            ))
-        },
-    );
+    way.sub.handle_nack(way.now, asked, track, |media, out| {
+        again.push((
+            u16::from_be_bytes([wire(media, &out).payload[0], wire(media, &out).payload[1]]),
+            wire(media, &out).payload.slice(2..),
+        ))
+    });
     let mut sent: Vec<_> = way.got.iter().map(|(_, packet)| (packet.seq, packet.payload.clone())).collect();
     sent.sort_by_key(|(seq, _)| *seq);
     assert_eq!(again, sent);

@@ -12,6 +12,7 @@ use crate::rtp::picture::Picture;
 use crate::rtp::seq::newer32;
 use crate::rtp::{Clock, Media, dependency};
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::time::Instant;
 
 /// Segments that packets may still come late for, or be asked for from: more switches within the second that the cache
@@ -108,6 +109,8 @@ pub(super) struct Rewriter {
     /// Oldest first; the last is the present one.
     segments: VecDeque<Segment>,
     next_index: u64,
+    /// From this number on there is no hole.
+    unbroken: u64,
     /// The newest packet's timestamp and when it was first reached.
     newest: Option<(u32, Instant)>,
     first_ts: u32,
@@ -116,7 +119,7 @@ pub(super) struct Rewriter {
     last_frame: Option<u16>,
     /// Layer, first and last index of packets that go out without payload.
     blanks: VecDeque<(u8, u64, u64)>,
-    /// Newest sender report of the present segment's source.
+    /// Our line between wall clock and timestamps, by the newest sender report of any segment's source.
     clock: Option<Clock>,
 }
 
@@ -127,6 +130,7 @@ impl Rewriter {
         Self {
             segments: VecDeque::new(),
             next_index: seq.into(),
+            unbroken: seq.into(),
             newest: None,
             first_ts: ts,
             last_id: None,
@@ -165,6 +169,7 @@ impl Rewriter {
             (Some(last), Some(frame)) => last.wrapping_add(1).wrapping_sub(frame),
             _ => 0,
         };
+        self.unbroken = self.next_index;
         if self.segments.len() >= MAX_SEGMENTS {
             self.segments.pop_front();
         }
@@ -183,22 +188,27 @@ impl Rewriter {
             tl0_offset,
             frame_offset,
         });
-        self.clock = media.clock;
+        self.set_clock(media.clock, ts.wrapping_sub(media.ts));
     }
 
     /// The numbers of a packet of the present source. `None` if it is older than the switch and no older segment holds it.
     pub fn forward(&mut self, now: Instant, media: &Media) -> Option<Mapped> {
         let segment = self.segments.back_mut()?;
         if media.index < segment.first || media.layer != segment.layer {
-            return self.late(media);
+            return self.late(media, false);
         }
         let mapped = segment.map(media)?;
         segment.last = segment.last.max(media.index);
         if media.index >= segment.seen {
             (segment.seen, segment.skipping) = (media.index, None);
         }
-        self.clock = media.clock;
+        let ts_offset = segment.ts_offset;
+        self.set_clock(media.clock, ts_offset);
         if mapped.index >= self.next_index {
+            if mapped.index > self.next_index {
+                // A packet behind the hole stays, or nobody would know that it is one.
+                self.unbroken = mapped.index + 1;
+            }
             self.next_index = mapped.index + 1;
             if let Some((_, id, _)) = mapped.picture.id {
                 self.last_id = Some(id);
@@ -214,6 +224,30 @@ impl Rewriter {
             self.newest = Some((mapped.ts, now));
         }
         Some(mapped)
+    }
+
+    /// The numbers that could be [taken back](Rewriter::take_back): the newest of the present segment, with no hole among them that is to be
+    /// filled.
+    pub fn numbers(&self) -> Range<u64> {
+        self.unbroken..self.next_index
+    }
+
+    /// From this packet on nothing of the present segment left, if its number is one of [`Rewriter::numbers`]: what begins next has these.
+    /// Returns how many there are.
+    pub fn take_back(&mut self, first: &Media) -> u64 {
+        let Some(segment) = self.segments.back_mut().filter(|segment| segment.holds(first)) else { return 0 };
+        let Some(mapped) = segment.map(first).filter(|mapped| mapped.index >= self.unbroken) else { return 0 };
+        // A picture that left in part has its number; one that didn't leaves it to the next.
+        let behind = u16::from(first.meta.start);
+        let behind_base = if first.meta.temporal == 0 { behind as u8 } else { 0 };
+        self.last_id = mapped.picture.id.map(|(_, id, _)| id.wrapping_sub(behind)).or(self.last_id);
+        self.last_tl0 = mapped.picture.tl0.map(|(_, tl0)| tl0.wrapping_sub(behind_base)).or(self.last_tl0);
+        self.last_frame = self.last_frame.map(|_| mapped.frame.wrapping_sub(behind));
+        segment.last = first.index.saturating_sub(1);
+        if first.index == segment.first {
+            self.segments.pop_back();
+        }
+        std::mem::replace(&mut self.next_index, mapped.index).saturating_sub(mapped.index)
     }
 
     /// A packet of the present source is left out, and its number with it. What is missing before it keeps its numbers, for it may have
@@ -266,9 +300,9 @@ impl Rewriter {
     }
 
     /// The numbers of a packet that fills a hole in an older segment; without payload where frames were left out of that, for nobody
-    /// knows any more which.
-    pub fn late(&mut self, media: &Media) -> Option<Mapped> {
-        let segment = self.segments.iter().rev().skip(1).find(|segment| segment.holds(media))?;
+    /// knows any more which. `ended`: the present segment is an older one as well, since nothing more is shown of it.
+    pub fn late(&mut self, media: &Media, ended: bool) -> Option<Mapped> {
+        let segment = self.segments.iter().rev().skip(usize::from(!ended)).find(|segment| segment.holds(media))?;
         let (mapped, partial) = (segment.map(media)?, !segment.gaps.is_empty());
         if partial {
             self.blank(media);
@@ -295,8 +329,13 @@ impl Rewriter {
 
     /// Our line between wall clock and timestamps, at the moment of the source's newest sender report.
     pub fn clock(&self) -> Option<Clock> {
-        let segment = self.segments.back()?;
-        self.clock.map(|clock| Clock { rtp: clock.rtp.wrapping_add(segment.ts_offset), ..clock })
+        self.clock
+    }
+
+    fn set_clock(&mut self, source: Option<Clock>, ts_offset: u32) {
+        if let Some(clock) = source {
+            self.clock = Some(Clock { rtp: clock.rtp.wrapping_add(ts_offset), ..clock });
+        }
     }
 
     /// Whether a packet that would begin a segment was captured long before what was sent already: the viewer would go back in time, and

@@ -57,6 +57,65 @@ fn a_switch_goes_on_where_the_old_layer_ended() {
     assert_eq!(out.frame, 50);
 }
 
+/// Ten pictures of two packets, from number 100 on.
+fn pictures(now: Instant) -> (Rewriter, Vec<Media>) {
+    let mut r = Rewriter::new(100, 7_000);
+    let mut packets = Vec::new();
+    for n in 0..20u16 {
+        let mut p = packet(0, 500 + u64::from(n), u32::from(n / 2) * 3_000, 40 + n / 2);
+        (p.meta.start, p.meta.end) = (n % 2 == 0, n % 2 == 1);
+        packets.push(p);
+    }
+    r.switch(now, RATE, &packets[0]);
+    for p in &packets {
+        r.forward(now, p);
+    }
+    (r, packets)
+}
+
+#[test]
+fn what_was_taken_back_gives_its_numbers_to_what_begins_instead() {
+    let now = crate::test_epoch();
+    // From the beginning of a picture, and from amid one, of which the receiver has the rest.
+    for (from, picture) in [(14, 47), (15, 48)] {
+        let (mut r, packets) = pictures(now);
+        assert_eq!(r.numbers(), 100..120);
+        assert_eq!(r.take_back(&packets[from]), 20 - from as u64);
+        let key = packet(1, 9_000, 77, 9);
+        r.switch(now, RATE, &key);
+        let out = r.forward(now, &key).unwrap();
+        assert_eq!((out.index, out.frame), (100 + from as u64, picture));
+        assert_eq!(out.picture.id.map(|i| i.1), Some(picture));
+        assert_eq!(out.picture.tl0.map(|i| u16::from(i.1)), Some(picture));
+        assert!(newer32(out.ts, 7_000 + 9 * 3_000), "time goes on");
+        assert_eq!(r.locate(100 + from as u16), Some((1, 9_000)));
+        assert_eq!(r.locate(99 + from as u16), Some((0, 499 + from as u64)));
+        assert_eq!(r.late(&packets[from], false), None, "it has no number any more");
+    }
+}
+
+#[test]
+fn a_whole_segment_may_be_taken_back_and_nothing_beyond_a_hole() {
+    let now = crate::test_epoch();
+    let (mut r, _) = pictures(now);
+    let key = packet(1, 9_000, 77, 9);
+    r.switch(now, RATE, &key);
+    r.forward(now, &key);
+    assert_eq!((r.numbers(), r.take_back(&packet(0, 519, 0, 49))), (120..121, 0), "another segment's");
+    let first = Media { meta: crate::rtp::FrameMeta { start: true, ..key.meta }, ..key };
+    assert_eq!(r.take_back(&first), 1);
+    let lower = packet(2, 70, 5, 5);
+    r.switch(now, RATE, &lower);
+    let out = r.forward(now, &lower).unwrap();
+    assert_eq!((out.index, out.frame, out.picture.id.map(|i| i.1)), (120, 50, Some(50)));
+    // 72 is missing and may have to be sent.
+    let behind = [packet(2, 71, 5, 5), packet(2, 73, 5, 5), packet(2, 74, 5, 5)];
+    behind.iter().for_each(|p| _ = r.forward(now, p));
+    assert_eq!(r.numbers(), 124..125);
+    assert_eq!((r.take_back(&behind[1]), r.take_back(&behind[2])), (0, 1));
+    assert_eq!(r.locate(122), Some((2, 72)));
+}
+
 #[test]
 fn holes_of_the_old_layer_can_still_be_filled() {
     let now = crate::test_epoch();
@@ -68,8 +127,10 @@ fn holes_of_the_old_layer_can_still_be_filled() {
     let key = packet(1, 9_000, 0, 0);
     r.switch(now, RATE, &key);
     r.forward(now, &key);
-    assert_eq!(r.late(&packet(0, 501, 0, 0)).map(|m| m.index), Some(2));
-    assert_eq!(r.late(&packet(0, 503, 0, 0)), None, "behind the switch");
+    assert_eq!(r.late(&packet(0, 501, 0, 0), false).map(|m| m.index), Some(2));
+    assert_eq!(r.late(&packet(0, 503, 0, 0), false), None, "behind the switch");
+    assert_eq!(r.late(&packet(1, 9_000, 0, 0), false), None, "it is shown");
+    assert!(r.late(&packet(1, 9_000, 0, 0), true).is_some(), "it was shown");
     assert_eq!(
         [1, 2, 3, 4, 5, 0].map(|seq| r.locate(seq)),
         [Some((0, 500)), Some((0, 501)), Some((0, 502)), Some((1, 9_000)), None, None]

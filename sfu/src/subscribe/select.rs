@@ -340,6 +340,11 @@ impl Selector {
         self.current.as_ref().map(|shown| shown.layer)
     }
 
+    /// The same, or what was shown last.
+    pub fn last_shown(&self) -> Option<u8> {
+        self.current.as_ref().or(self.before.as_ref()).map(|shown| shown.layer)
+    }
+
     /// Whether a packet is one of those that are shown, or were; `None`: that was too long ago. What isn't may have got a number, if it came
     /// late.
     pub fn shows(&self, media: &Media) -> Option<bool> {

@@ -6,12 +6,18 @@ use super::rtx::Budget;
 use super::select::{Fit, Selector, Verdict};
 use crate::id::{Ssrc, SubscriptionId, TransportId};
 use crate::params::{Kind, PayloadParams, SubscribeParams, SubscriptionSettings};
+use crate::publish::Track;
 use crate::rtp::rtcp::ReportBlock;
 use crate::rtp::write::Patch;
 use crate::rtp::{LayerSet, Media, Outgoing, rtcp_write};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use std::ops::Range;
 use std::time::{Duration, Instant};
+
+/// Key frames for one subscriber who misses what is gone are asked for no more often: on a line that holds packets back for so long they
+/// would be late as well, and everybody else pays for them.
+const DESPAIR: Duration = Duration::from_secs(2);
 
 /// What was sent, and what wasn't.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -46,6 +52,10 @@ pub struct Subscription {
     /// Clock rate of what is sent.
     rate: u32,
     next_rtx: u64,
+    /// The newest key frame that was sent: its layer, and the source's index of its first packet.
+    key: Option<(u8, u64)>,
+    /// When one was asked for because what the subscriber misses is gone.
+    despaired: Option<Instant>,
     /// The receiver hasn't reported on our SSRC yet: packets carry the mid.
     announce: bool,
     counters: Counters,
@@ -78,6 +88,8 @@ impl Subscription {
             payload: None,
             rate: 0,
             next_rtx: rtx,
+            key: None,
+            despaired: None,
             announce: true,
             counters: Counters::default(),
         }
@@ -200,7 +212,7 @@ impl Subscription {
         }
         let late = match verdict {
             Verdict::Drop if self.selector.paused() => return None,
-            Verdict::Drop => Some(self.rewriter.late(media)?),
+            Verdict::Drop => Some(self.rewriter.late(media, self.selector.shown().is_none())?),
             _ => None,
         };
         let Some(payload) = self.payload(media) else {
@@ -209,16 +221,7 @@ impl Subscription {
         };
         let mapped = match verdict {
             // It was lost on its way here and comes too late: what is shown goes on, and another one is asked for.
-            Verdict::Switch
-                if self.rewriter.is_outdated(
-                    now,
-                    media.format.codec.clock_rate(),
-                    media,
-                    self.selector.shown().is_none(),
-                ) =>
-            {
-                None
-            }
+            Verdict::Switch if self.is_outdated(now, media) => None,
             Verdict::Switch => {
                 self.rate = media.format.codec.clock_rate();
                 self.rewriter.switch(now, self.rate, media);
@@ -228,11 +231,35 @@ impl Subscription {
             Verdict::Forward => self.rewriter.forward(now, media),
             Verdict::Skip | Verdict::Drop => late,
         }?;
+        if media.meta.keyframe && self.key.is_none_or(|(layer, index)| layer != media.layer || index < media.index) {
+            self.key = Some((media.layer, media.index));
+        }
         let outgoing = self.outgoing(media, mapped, &payload);
         self.reports.on_packet(now, self.rewriter.clock().is_some(), verdict == Verdict::Switch);
         self.counters.packets += 1;
         self.counters.bytes += outgoing.payload(media).len() as u64;
         Some(outgoing)
+    }
+
+    /// Whether this packet begins a smaller picture than is shown.
+    pub fn goes_down(&mut self, now: Instant, media: &Media) -> bool {
+        let smaller = self.selector.last_shown().is_some_and(|shown| media.layer < shown);
+        smaller && self.selector.judge(media) == Verdict::Switch && !self.is_outdated(now, media)
+    }
+
+    /// The sequence numbers, extended, of which [`Subscription::take_back`] may take the last back.
+    pub fn numbers(&self) -> Range<u64> {
+        self.rewriter.numbers()
+    }
+
+    /// From this packet on nothing of what is shown was sent after all, and something else begins: its numbers are given anew.
+    pub fn take_back(&mut self, first: &Media) {
+        self.counters.packets = self.counters.packets.saturating_sub(self.rewriter.take_back(first));
+    }
+
+    fn is_outdated(&self, now: Instant, media: &Media) -> bool {
+        let rate = media.format.codec.clock_rate();
+        self.rewriter.is_outdated(now, rate, media, self.selector.shown().is_none())
     }
 
     /// Leaves a packet out. One that was awaited by mistake fills its place without payload.
@@ -264,19 +291,25 @@ impl Subscription {
         self.budget.set_twice(sure);
     }
 
-    /// The subscriber misses packets. `fetch` finds a packet of the track by layer and index
-    /// ([`Track::cached`](crate::publish::Track::cached)); what may be sent again goes to `emit` with it, over RTX (RFC 4588). Without
-    /// RTX nothing is: a second packet under one sequence number would be a second one under one SRTP nonce.
+    /// The subscriber misses packets of what the track sent. What may be sent again goes to `emit` with it, over RTX (RFC 4588). Without RTX
+    /// nothing is: a second packet under one sequence number would be a second one under one SRTP nonce.
+    ///
+    /// Returns the layer to ask a key frame of, if the picture can't go on without: what is missing is not kept any more. The subscriber
+    /// would find out by itself, but browsers take three seconds for that.
     pub fn handle_nack<'a>(
         &mut self,
         now: Instant,
         missing: impl IntoIterator<Item = u16>,
-        fetch: impl Fn(u8, u64) -> Option<&'a Media>,
-        mut emit: impl FnMut(&Media, Outgoing),
-    ) {
-        let Some(rtx_ssrc) = self.params.rtx_ssrc.filter(|_| !self.selector.paused()) else { return };
+        track: &'a Track,
+        mut emit: impl FnMut(&'a Media, Outgoing),
+    ) -> Option<u8> {
+        let rtx_ssrc = self.params.rtx_ssrc.filter(|_| !self.selector.paused())?;
+        let mut lost = None;
         for seq in missing {
-            let found = self.rewriter.locate(seq).and_then(|(layer, index)| fetch(layer, index));
+            let place = self.rewriter.locate(seq);
+            let found = place.and_then(|(layer, index)| track.cached(layer, index));
+            lost =
+                lost.or(place.filter(|(layer, index)| track.forgot(*layer, *index) && self.is_needed(*layer, *index)));
             let prepared = found.and_then(|media| {
                 let payload = self.payload(media)?;
                 let outgoing = self.outgoing(media, self.rewriter.again(media)?, &payload);
@@ -303,6 +336,15 @@ impl Subscription {
                 emit(media, outgoing);
             }
         }
+        let asked = self.despaired.is_some_and(|at| now.saturating_duration_since(at) < DESPAIR);
+        let (layer, _) = lost.filter(|_| !asked)?;
+        self.despaired = Some(now);
+        Some(layer)
+    }
+
+    /// Whether the picture that is shown may build on a packet.
+    fn is_needed(&self, layer: u8, index: u64) -> bool {
+        self.selector.shown() == Some(layer) && self.key.is_some_and(|key| key.0 == layer && index >= key.1)
     }
 
     /// Takes in the subscriber's report block about our media SSRC.

@@ -93,7 +93,7 @@ fn a_nack_is_answered_over_rtx_once_per_round_trip() {
     let mut again = Vec::new();
     for _ in 0..5 {
         let emit = |media: &Media, out: Outgoing| again.push((out.index, received(media, &out)));
-        sub.handle_nack(now, lost, |layer, index| track.cached(layer, index), emit);
+        assert_eq!(sub.handle_nack(now, lost, &track, emit), None);
     }
     assert_eq!(again.len(), 2);
     for (n, ((index, rtx), (_, original))) in again.iter().zip(&sent[7..]).enumerate() {
@@ -105,7 +105,27 @@ fn a_nack_is_answered_over_rtx_once_per_round_trip() {
     let counters = sub.counters();
     assert_eq!((counters.retransmitted, counters.nack_held, counters.nack_missed), (2, 8, 5));
     sub.set(SubscriptionSettings { paused: true, max_spatial: 2, ..Default::default() });
-    sub.handle_nack(now + 1_000 * MS, lost, |_, _| panic!("paused"), |_, _| panic!("paused"));
+    assert_eq!(sub.handle_nack(now + 1_000 * MS, lost, &track, |_, _| panic!("paused")), None);
+}
+
+#[test]
+fn who_misses_what_is_gone_gets_a_key_frame_instead() {
+    let start = crate::test_epoch();
+    let (mut track, mut sub) = video();
+    let mut send = |ms: u64, n: u16, key: bool| {
+        let packet = vp8_packet(0, n, u32::from(n) * 3_000, n, key, true);
+        let media = track.handle_rtp(start + Duration::from_millis(ms), 0, false, packet).unwrap();
+        sub.handle_packet(start + Duration::from_millis(ms), &media).unwrap().seq()
+    };
+    let seqs = [(0, 1, true), (30, 2, false), (60, 3, true), (90, 4, false), (1_200, 5, false)];
+    let seqs = seqs.map(|(ms, n, key)| send(ms, n, key));
+    let mut ask = |ms, seq| sub.handle_nack(start + Duration::from_millis(ms), [seq], &track, |_, _| ());
+    assert_eq!(ask(1_200, seqs[4]), None, "it is there");
+    assert_eq!(ask(1_200, seqs[1]), None, "the key frame behind it came");
+    assert_eq!(ask(1_200, seqs[4] + 1), None, "nothing was sent under that number");
+    assert_eq!(ask(1_200, seqs[3]), Some(0));
+    assert_eq!([ask(1_201, seqs[2]), ask(3_000, seqs[3])], [None, None], "asked for already");
+    assert_eq!(ask(3_200, seqs[2]), Some(0), "the key frame itself");
 }
 
 #[test]
@@ -116,7 +136,7 @@ fn without_rtx_no_sequence_number_is_sealed_twice() {
     let media = track.handle_rtp(now, 0, false, vp8_packet(0, 1, 0, 5, true, true)).unwrap();
     let out = sub.handle_packet(now, &media).unwrap();
     let mut again = Vec::new();
-    sub.handle_nack(now, [out.seq()], |layer, index| track.cached(layer, index), |_, out| again.push(out));
+    sub.handle_nack(now, [out.seq()], &track, |_, out| again.push(out));
     assert_eq!(again, []);
 }
 

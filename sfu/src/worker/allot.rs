@@ -133,7 +133,8 @@ impl Worker {
         let bits = budget.bits.map(|bits| bits.saturating_sub(reserve));
         let untried = !budget.estimator.is_full();
         demands.iter_mut().for_each(|demand| demand.untried = untried);
-        let Allocation { mut rungs, given, wanted } = allocate(bits, budget.estimator.backlog(), &demands);
+        let Allocation { mut rungs, given, wanted } =
+            allocate(bits, budget.estimator.backlog(peer.pacer.bytes()), &demands);
         if untried {
             let single = |watch: &Watch| tracks.get(&watch.track).is_some_and(|p| p.track.encodings() == 1);
             let singles: Vec<bool> = budget.watching.iter().map(single).collect();

@@ -136,7 +136,13 @@ impl Budget {
     pub(super) fn pacing(&self, now: Instant) -> u64 {
         let begins = self.began.is_none_or(|at| now.saturating_duration_since(at) < BEGINNING);
         let factor = if begins && !self.estimator.is_full() { FIRST } else { 1 };
-        self.bits.map_or(MOST, |bits| bits.saturating_mul(factor))
+        let part = if self.estimator.room(now).is_some() { 2.0 / 3.0 } else { 1.0 };
+        self.bits.map_or(MOST, |bits| (bits.saturating_mul(factor) as f64 * part) as u64)
+    }
+
+    /// Bytes of video that may leave now.
+    pub(super) fn room(&self, now: Instant) -> usize {
+        self.estimator.room(now).unwrap_or(usize::MAX)
     }
 
     /// All that is wanted is given, and the link takes a quarter more than that.

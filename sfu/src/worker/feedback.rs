@@ -81,22 +81,26 @@ impl Worker {
     fn retransmit(&mut self, now: Instant, from: TransportId, media: Ssrc, missing: impl Iterator<Item = u16>) {
         let Some(peer) = self.peers.get_mut(&from) else { return };
         let Some(received) = peer.receiving.get_mut(&media) else { return };
-        let Some(publication) = self.tracks.get_mut(&received.track) else { return };
+        let id = received.track;
+        let Some(publication) = self.tracks.get_mut(&id) else { return };
         let (track, subscriptions) = (&publication.track, &mut publication.subscriptions);
         let kind = track.kind();
         let Some(subscription) = received.find(subscriptions, from, media) else { return };
-        let fetch = |layer, index| track.cached(layer, index);
         let budget = &peer.budget;
         let roomy = budget.bits.is_none_or(|bits| bits as f64 > budget.given as f64 * ROOM);
         subscription.set_sure(roomy && peer.loss.is_some(now));
         let arena = &mut self.arena;
         let mut count = 0;
         let missing = missing.inspect(|_| count += 1);
-        subscription.handle_nack(now, missing, fetch, |media, outgoing| {
+        let lost = subscription.handle_nack(now, missing, track, |media, outgoing| {
             _ = peer.push(kind, arena.push(media.clone()), outgoing);
         });
         peer.asked_again(now, count);
         self.lossy_until = self.lossy_until.max(peer.lossy_until(now));
+        if let Some(layer) = lost {
+            publication.track.request_keyframe(layer);
+            self.mark_publisher(id);
+        }
     }
 
     fn picture_lost(&mut self, from: TransportId, media: Ssrc) {

@@ -115,6 +115,12 @@ impl Worker {
                 let deeper = deep.get(n).filter(|_| deepened).and_then(|place| Some((*place, self.arena.get(*place)?)));
                 self.counters.deepened += u64::from(deeper.is_some());
                 let (place, media) = deeper.unwrap_or((place, media));
+                if media.meta.keyframe && peer.pacer.is_waiting() && subscription.goes_down(now, media) {
+                    let (ssrc, numbers) = (subscription.ssrc(), subscription.numbers());
+                    if let Some(first) = peer.take_back(&self.arena, ssrc, numbers) {
+                        subscription.take_back(&first);
+                    }
+                }
                 let Some(outgoing) = subscription.handle_packet(now, media) else {
                     self.counters.shed += u64::from(subscription.is_missed(media));
                     continue;

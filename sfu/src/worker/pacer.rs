@@ -1,6 +1,7 @@
 //! Spreads what is too large to leave at once: a key frame of a quarter of a second's worth would stand in the queue before a narrow
 //! link, and all that follows behind it. What is small beside the estimate passes untouched, for the price of a comparison.
 
+use crate::id::Ssrc;
 use crate::rtp::{Media, Outgoing};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -25,15 +26,17 @@ pub(super) struct Pacer {
     tokens: i64,
     filled: Option<Instant>,
     late: VecDeque<(Media, Outgoing, usize)>,
+    /// Bytes of it.
+    bytes: usize,
     /// What waits shall wait no longer.
     hurry: bool,
 }
 
 impl Pacer {
-    /// Whether `bytes` of video may leave now at an estimate of `bits`; they count as sent if so.
-    pub(super) fn passes(&mut self, now: Instant, bits: u64, bytes: usize) -> bool {
+    /// Whether `bytes` of video may leave now at an estimate of `bits`, where the way takes `room` bytes; they count as sent if so.
+    pub(super) fn passes(&mut self, now: Instant, bits: u64, bytes: usize, room: usize) -> bool {
         self.fill(now, bits);
-        let passes = self.late.is_empty() && bytes as i64 <= self.tokens;
+        let passes = self.late.is_empty() && bytes as i64 <= self.tokens && bytes <= room;
         if passes {
             self.tokens -= bytes as i64;
             self.hurry = false;
@@ -46,19 +49,22 @@ impl Pacer {
         let fits = self.late.len() < MAX_LATE;
         if fits {
             self.late.push_back((media, packet, len));
+            self.bytes += len;
         }
         fits
     }
 
-    /// The next packet that may leave now.
-    pub(super) fn pop(&mut self) -> Option<(Media, Outgoing)> {
+    /// The next packet that may leave now, where the way takes `room` bytes more.
+    pub(super) fn pop(&mut self, room: &mut usize) -> Option<(Media, Outgoing)> {
         if self.late.is_empty() {
             self.hurry = false;
         }
-        if self.tokens <= 0 && !self.hurry {
+        if (self.tokens <= 0 || *room == 0) && !self.hurry {
             return None;
         }
         let (media, packet, len) = self.late.pop_front()?;
+        self.bytes = self.bytes.saturating_sub(len);
+        *room = room.saturating_sub(len);
         self.tokens -= len as i64;
         Some((media, packet))
     }
@@ -76,6 +82,15 @@ impl Pacer {
     /// Forgets what waits that `keep` doesn't want.
     pub(super) fn retain(&mut self, keep: impl Fn(&Outgoing) -> bool) {
         self.late.retain(|(_, packet, _)| keep(packet));
+        self.bytes = self.late.iter().map(|(_, _, len)| len).sum();
+    }
+
+    /// What waits of a stream, with its sequence numbers, extended.
+    pub(super) fn waiting(&self, ssrc: Ssrc) -> impl Iterator<Item = (u64, &Media)> {
+        self.late
+            .iter()
+            .filter(move |(_, packet, _)| packet.ssrc == ssrc)
+            .map(|(media, packet, _)| (packet.index, media))
     }
 
     /// When more may leave, if anything waits.
@@ -84,6 +99,11 @@ impl Pacer {
         let missing = u64::try_from(-self.tokens).unwrap_or(0) * 8;
         let wait = Duration::from_secs_f64(missing as f64 / rate(bits) as f64);
         Some(filled + wait.clamp(STEP, Duration::from_secs(1)))
+    }
+
+    /// Bytes that wait.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// Something waits.
@@ -107,7 +127,7 @@ fn rate(bits: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::id::{Pt, Ssrc};
+    use crate::id::Pt;
     use crate::rtp::media::tests::media;
     use crate::rtp::write::Patch;
 
@@ -135,23 +155,41 @@ mod tests {
         let mut pacer = Pacer::default();
         for n in 0..300 {
             // 33 ms of a megabit.
-            assert!(pacer.passes(start + Duration::from_millis(33) * n, MEGABIT, 4_125), "{n}");
+            assert!(pacer.passes(start + Duration::from_millis(33) * n, MEGABIT, 4_125, usize::MAX), "{n}");
         }
+    }
+
+    #[test]
+    fn what_the_way_has_no_room_for_waits_unless_it_hurries() {
+        let mut pacer = Pacer::default();
+        assert!(pacer.passes(crate::test_epoch(), MEGABIT, 2_000, 2_000));
+        assert!(!pacer.passes(crate::test_epoch(), MEGABIT, 2_001, 2_000));
+        for n in 0..4 {
+            let (media, packet) = packet(n);
+            assert!(pacer.push(media, packet, 1_000));
+        }
+        let mut room = 1_500;
+        let left: Vec<u64> = std::iter::from_fn(|| pacer.pop(&mut room)).map(|(_, packet)| packet.index).collect();
+        assert_eq!((left, room, pacer.bytes()), (vec![0, 1], 0, 2_000));
+        assert_eq!(pacer.waiting(Ssrc(1)).map(|(index, _)| index).collect::<Vec<_>>(), [2, 3]);
+        pacer.hurry();
+        assert!(pacer.pop(&mut room).is_some() && pacer.pop(&mut room).is_some());
+        assert!(!pacer.is_waiting() && pacer.bytes() == 0);
     }
 
     #[test]
     fn a_key_frame_leaves_at_one_and_a_half_times_the_estimate_in_order_and_what_comes_behind_it_waits() {
         let start = crate::test_epoch();
         let mut pacer = Pacer::default();
-        assert!(!pacer.passes(start, MEGABIT, 40_000));
+        assert!(!pacer.passes(start, MEGABIT, 40_000, usize::MAX));
         for n in 0..40 {
             let (media, packet) = packet(n);
             assert!(pacer.push(media, packet, 1_000));
         }
-        let (mut now, mut left, mut last) = (start, Vec::new(), start);
+        let (mut now, mut left, mut last, mut room) = (start, Vec::new(), start, usize::MAX);
         while pacer.is_waiting() {
-            assert!(!pacer.passes(now, MEGABIT, 1), "nothing overtakes");
-            while let Some((_, packet)) = pacer.pop() {
+            assert!(!pacer.passes(now, MEGABIT, 1, usize::MAX), "nothing overtakes");
+            while let Some((_, packet)) = pacer.pop(&mut room) {
                 left.push(packet.index);
             }
             last = now;

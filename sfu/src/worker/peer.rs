@@ -17,6 +17,7 @@ use crate::transmit::Batch;
 use crate::transport::Transport;
 use rustc_hash::FxHashMap;
 use std::hint::black_box;
+use std::ops::Range;
 use std::time::Instant;
 
 /// Reports go into one RTCP datagram up to here, so that what is added then still fits an MTU of 1,200 bytes.
@@ -25,6 +26,8 @@ const REPORTS_FULL: usize = 1_000;
 const MAX_WAITING: usize = 4096;
 /// Packets that are looked at ahead: as many as a turn has for one peer in most meetings, and all of one frame have one SSRC.
 const WARMED: usize = 4;
+/// Of a picture that left in part less than this, in bytes, is worth finishing before a smaller one begins: about a key frame of that.
+const FINISHED: usize = 6_000;
 /// SRTP's, of the suite that browsers prefer.
 const TAG: usize = 16;
 /// Padding in one packet at most (RFC 3550 section 5.1).
@@ -168,6 +171,32 @@ impl Peer {
         fits
     }
 
+    /// Takes back what waits of these numbers of a stream, from its end on as far as nothing of it left: a smaller picture
+    /// begins, and these would only stand in its way. What left in part is finished if little of it is missing. Returns the first packet of what was taken back, if there is any.
+    #[cold]
+    pub(super) fn take_back(&mut self, arena: &Arena, ssrc: Ssrc, numbers: Range<u64>) -> Option<Media> {
+        let queued = |packet: &Outgoing| packet.ssrc == ssrc && packet.osn.is_none();
+        let in_turn = self.video.iter().filter(|(_, packet)| queued(packet));
+        let in_turn = in_turn.filter_map(|(place, packet)| Some((packet.index, arena.get(*place)?)));
+        let mut waiting: Vec<(u64, &Media)> = self.pacer.waiting(ssrc).chain(in_turn).collect();
+        waiting.sort_unstable_by_key(|(index, _)| std::cmp::Reverse(*index));
+        let without_hole = numbers.rev().zip(&waiting).take_while(|(wanted, (index, _))| wanted == index).count();
+        waiting.truncate(without_hole);
+        waiting.reverse();
+        let (_, oldest) = waiting.first()?;
+        if !oldest.meta.start {
+            let rest = waiting.iter().take_while(|(_, media)| media.ts == oldest.ts);
+            let (packets, missing) = rest.fold((0, 0), |(n, sum), (_, media)| (n + 1, sum + media.payload.len()));
+            if missing < FINISHED {
+                waiting.drain(..packets);
+            }
+        }
+        let (first, media) = waiting.first().map(|(index, media)| (*index, (*media).clone()))?;
+        self.video.retain(|(_, packet)| !queued(packet) || packet.index < first);
+        self.pacer.retain(|packet| !queued(packet) || packet.index < first);
+        Some(media)
+    }
+
     /// A receiver report told a share lost, in 1/256.
     pub(super) fn lost(&mut self, now: Instant, fraction: u8) {
         self.loss.reported(now, fraction);
@@ -245,7 +274,7 @@ impl Peer {
             self.budget.sent_audio(now, audio.iter().map(|len| len + TAG).sum());
         }
         if (self.budget.bits.is_some() || self.pacer.is_waiting())
-            && !self.pacer.passes(now, self.budget.pacing(now), video.iter().sum())
+            && !self.pacer.passes(now, self.budget.pacing(now), video.iter().sum(), self.budget.room(now))
         {
             return self.flush_paced(now, arena, &way, scratch, batch);
         }
@@ -292,7 +321,8 @@ impl Peer {
                 None => lost += 1,
             }
         }
-        leaving.extend(std::iter::from_fn(|| self.pacer.pop()));
+        let mut room = self.budget.room(now);
+        leaving.extend(std::iter::from_fn(|| self.pacer.pop(&mut room)));
         leaving.extend(self.audio.drain(..).filter_map(|(place, packet)| Some((arena.get(place)?.clone(), packet))));
         scratch.lens.clear();
         scratch.lens.extend(leaving.iter().map(|(media, packet)| packet.len(media, &way.extensions, &way.departure)));

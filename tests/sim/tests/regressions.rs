@@ -38,3 +38,26 @@ fn a_queue_that_overflowed_drains() {
     let queue = seed("drop", 19)[1];
     assert!(queue < 0.25, "{queue}");
 }
+
+/// What was taken back from a queue was followed by a hole that nobody could fill: a packet had come late and wasn't sent, the segment was
+/// another, or a whole segment was taken back.
+#[test]
+fn what_is_taken_back_leaves_no_hole() {
+    for number in [37, 95, 258, 295] {
+        seed("rough", number);
+    }
+}
+
+/// The layer before a pause of 17 s had had no sender report yet, the one before that had: lips were 0.8 s off.
+#[test]
+fn a_clock_that_was_known_once_is_known_after_a_pause() {
+    seed("rough", 116);
+}
+
+/// A burst filled the queue before its feedback could come, and the key frame of the smaller picture was dropped at its end: the picture stood
+/// still for 1.7 s.
+#[test]
+fn a_burst_into_a_line_that_shrinks_does_not_drop_what_follows() {
+    let freeze = seed("burst", 148)[1];
+    assert!(freeze < 1.0, "{freeze}");
+}

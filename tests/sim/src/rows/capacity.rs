@@ -7,6 +7,7 @@ use crate::net::{kbit, mbit};
 use crate::room::{Person, Room, Sample};
 use crate::{At, MS, SECOND};
 use rand::Rng;
+use std::time::Duration;
 
 /// Nothing in the way.
 pub const UNLIMITED: Row = Row {
@@ -84,7 +85,7 @@ pub const DROP: Row = Row {
         Criterion { id: "drop.freeze", what: "longest freeze", unit: "ms", target: Target::AtMost(0.5) },
         Criterion { id: "drop.back", what: "full quality again", unit: "s", target: Target::AtMost(10.0) },
     ],
-    run: |seed| drop(seed, Video::Simulcast),
+    run: |seed| drop(seed, Video::Simulcast, Duration::ZERO),
     max_seeds: u64::MAX,
 };
 
@@ -98,7 +99,7 @@ pub const SLOW: Row = Row {
         Criterion { id: "slow.freeze", what: "longest freeze", unit: "ms", target: Target::AtMost(0.5) },
         Criterion { id: "slow.back", what: "full quality again", unit: "s", target: Target::AtMost(10.0) },
     ],
-    run: |seed| drop(seed, Video::Slow),
+    run: |seed| drop(seed, Video::Slow, Duration::ZERO),
     max_seeds: u64::MAX,
 };
 
@@ -113,13 +114,30 @@ pub const SVC: Row = Row {
     ],
     run: |seed| {
         // It is one simulcast layer, so that can't tell when less is sent.
-        let outcome = drop(seed, Video::Svc);
+        let outcome = drop(seed, Video::Svc, Duration::ZERO);
         Outcome { values: outcome.values.get(1..).unwrap_or_default().to_vec(), ..outcome }
     },
     max_seeds: u64::MAX,
 };
 
-fn drop(seed: u64, video: Video) -> Outcome {
+/// ... at the moment at which the publisher, who was held up, sends all that it owes.
+pub const BURST: Row = Row {
+    id: "burst",
+    situation: "the same when a publisher of 15 pictures a second sends all of a third of a second at once",
+    criteria: &[
+        Criterion { id: "burst.queue", what: "longest queue, from 2 s on", unit: "ms", target: Target::AtMost(0.25) },
+        Criterion { id: "burst.freeze", what: "longest freeze", unit: "ms", target: Target::AtMost(1.0) },
+        Criterion { id: "burst.back", what: "full quality again", unit: "s", target: Target::AtMost(10.0) },
+    ],
+    run: |seed| {
+        let outcome = drop(seed, Video::Slow, 333 * MS);
+        Outcome { values: outcome.values.get(1..).unwrap_or_default().to_vec(), ..outcome }
+    },
+    max_seeds: u64::MAX,
+};
+
+/// `held`: what the publisher sends so long before the link shrinks comes in that moment.
+fn drop(seed: u64, video: Video, held: Duration) -> Outcome {
     let (mut room, mut dice) = (Room::new(seed), dice(seed));
     room.join("ana", Person::PRESENTER.with(video));
     room.join("ben", Person::VIEWER);
@@ -127,6 +145,11 @@ fn drop(seed: u64, video: Video) -> Outcome {
     somewhere(&mut room, "ben", &mut dice);
     room.down("ben").capacity(mbit(3)).queue(64 * 1024);
     room.run(12 * SECOND + dice.random_range(0..1_000) * MS);
+    if !held.is_zero() {
+        room.up("ana").capacity(1_000).queue(1024 * 1024);
+        room.run(held);
+        room.up("ana").unlimited();
+    }
     let drop = room.now();
     room.down("ben").capacity(kbit(500));
     room.run(20 * SECOND);

@@ -20,6 +20,7 @@ pub fn all() -> Vec<Row> {
         capacity::BEGINNING,
         capacity::DROP,
         capacity::SLOW,
+        capacity::BURST,
         capacity::SVC,
         capacity::STEADY,
         capacity::VOICES,
