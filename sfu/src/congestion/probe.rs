@@ -39,6 +39,11 @@ const MAX_RELAPSE: Duration = Duration::from_secs(16);
 /// lost must not also be the one who waits.
 const ENOUGH: f64 = 1.0 / 3.0;
 
+/// How long a probe takes where the jitter is this, in ms.
+pub fn length(jitter: f64) -> Duration {
+    (DURATION + Duration::from_secs_f64((PER_JITTER * jitter).max(0.0) / 1_000.0)).min(MAX_DURATION)
+}
+
 /// What is to be sent now.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Cluster {
@@ -122,6 +127,12 @@ impl Probes {
         self.counts
     }
 
+    /// There was an outage, and what is found behind it may be another link: the next one needn't wait for what failed before.
+    pub fn begin_anew(&mut self) {
+        let counts = (self.counts.0, self.counts.1 + u64::from(self.running.is_some()));
+        *self = Self { next_id: self.next_id, counts, ..Self::default() };
+    }
+
     /// Whether one may begin.
     pub fn may_start(&self, now: Instant) -> bool {
         self.running.is_none() && self.not_before.is_none_or(|at| at <= now)
@@ -132,9 +143,8 @@ impl Probes {
         self.running.map(|running| running.deadline).or(self.not_before)
     }
 
-    /// Begins to probe for `rate`; `jitter` in ms.
-    pub fn start(&mut self, now: Instant, rate: u64, rtt: Duration, jitter: f64) {
-        let duration = (DURATION + Duration::from_secs_f64((PER_JITTER * jitter).max(0.0) / 1_000.0)).min(MAX_DURATION);
+    /// Begins to probe for `rate`, for as long as [`length`] says; `jitter` in ms.
+    pub fn start(&mut self, now: Instant, rate: u64, duration: Duration, rtt: Duration, jitter: f64) {
         let id = self.next_id;
         self.counts.0 += 1;
         self.next_id = (id + 1) % 128;
@@ -251,7 +261,7 @@ mod tests {
     fn probe(rate: u64, capacity: u64, lose: usize) -> Option<Outcome> {
         let now = crate::test_epoch();
         let mut probes = Probes::default();
-        probes.start(now, rate, Duration::from_millis(50), 0.0);
+        probes.start(now, rate, DURATION, Duration::from_millis(50), 0.0);
         let id = probes.cluster(now).unwrap().id;
         let gap = 1_000 * 8 * 1_000_000 / rate as i64;
         let sends: Vec<i64> = (0..).map(|n| n * gap).take_while(|at| *at < 40_000).collect();
@@ -298,7 +308,7 @@ mod tests {
         let mut probes = Probes::default();
         let mut waits = Vec::new();
         for _ in 0..4 {
-            probes.start(now, 1_000_000, Duration::ZERO, 0.0);
+            probes.start(now, 1_000_000, DURATION, Duration::ZERO, 0.0);
             now = probes.poll_timeout().unwrap();
             assert!(probes.expire(now));
             let next = probes.poll_timeout().unwrap();

@@ -150,6 +150,11 @@ impl Budget {
         self.given >= self.wanted && self.bits.is_none_or(|bits| bits >= self.given + self.given / 4)
     }
 
+    /// Audio takes half of what may be sent, or more.
+    pub(super) fn is_mostly_audio(&self, now: Instant) -> bool {
+        self.bits.is_some_and(|bits| 2 * self.audio.get(now) >= bits)
+    }
+
     /// What goes out in any case, in bits per second.
     pub(super) fn reserve(&self, now: Instant) -> u64 {
         self.audio.get(now) + self.again.get(now)

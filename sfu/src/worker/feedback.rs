@@ -42,14 +42,17 @@ impl Worker {
                 Rtcp::TransportCc(raw) => {
                     self.counters.bandwidth_feedback += 1;
                     let Some(peer) = self.peers.get_mut(&from) else { continue };
+                    if peer.budget.estimator.is_silent(now) {
+                        peer.loss.outage(now);
+                    }
                     if peer.budget.estimator.handle_feedback(now, raw).is_err() {
                         self.counters.malformed_feedback += 1;
                     }
                     let state = peer.budget.estimator.state();
-                    if state.usage == Usage::Over {
-                        peer.loss.queued(now);
+                    if state.usage == Usage::Over || peer.budget.estimator.room(now).is_some() {
+                        peer.loss.queued(now, peer.budget.is_mostly_audio(now));
                     }
-                    peer.lost(now, (state.lost * 256.0) as u8);
+                    peer.loss.told(now, (state.lost * 256.0) as u32);
                     self.lossy_until = self.lossy_until.max(peer.lossy_until(now));
                     self.estimated(now, from);
                 }

@@ -21,6 +21,8 @@ const LASTS: Duration = Duration::from_secs(10);
 /// A queue on the way overflows: what is lost then, and for so long after it, is lost for want of room, and what makes audio safer takes more
 /// of it.
 const OVERFLOW: Duration = Duration::from_secs(2);
+/// A report tells of as long before it: browsers report on audio every five seconds.
+const INTERVAL: Duration = Duration::from_secs(5);
 /// What is asked for again is counted over this.
 const WINDOW: Duration = Duration::from_millis(400);
 /// Fewer packets tell nothing.
@@ -40,16 +42,35 @@ pub(super) struct Loss {
 impl Loss {
     /// A report told this share lost, in 1/256.
     pub(super) fn reported(&mut self, now: Instant, fraction: u8) {
-        self.known(now, u32::from(fraction));
+        if !self.was_queued(now, OVERFLOW + INTERVAL) {
+            self.known(now, u32::from(fraction));
+        }
     }
 
-    /// A queue grows on the way.
-    pub(super) fn queued(&mut self, now: Instant) {
+    /// Feedback told a share of the last packets lost, in 1/256.
+    pub(super) fn told(&mut self, now: Instant, fraction: u32) {
+        self.known(now, fraction);
+    }
+
+    /// A queue stands or grows on the way. `audio`: that is much of what is sent. Then what was known of losses may have been the queue's doing,
+    /// and to make audio safer makes it longer: four voices sent five times over took more than their whole line, and kept the queue that
+    /// dropped them.
+    pub(super) fn queued(&mut self, now: Instant, audio: bool) {
         self.queued = Some(now);
+        self.high_until = self.high_until.filter(|_| !audio);
+    }
+
+    /// An outage ended: what was lost in it makes nothing safer, for it is over.
+    pub(super) fn outage(&mut self, now: Instant) {
+        self.queued(now, true);
+    }
+
+    fn was_queued(&self, now: Instant, lately: Duration) -> bool {
+        self.queued.is_some_and(|at| now.saturating_duration_since(at) < lately)
     }
 
     fn known(&mut self, now: Instant, fraction: u32) {
-        if self.queued.is_some_and(|at| now.saturating_duration_since(at) < OVERFLOW) {
+        if self.was_queued(now, OVERFLOW) {
             return;
         }
         if fraction >= HIGH {
@@ -114,11 +135,29 @@ mod tests {
     fn what_a_queue_overflowed_with_makes_nothing_safer() {
         let now = crate::test_epoch();
         let mut loss = Loss::default();
-        loss.queued(now);
+        loss.queued(now, false);
         loss.reported(now + OVERFLOW / 2, 100);
         assert_eq!(loss.high_until(now + OVERFLOW / 2), None);
-        loss.reported(now + OVERFLOW, 100);
+        loss.told(now + OVERFLOW, 100);
         assert!(loss.high_until(now + OVERFLOW).is_some(), "what is lost without a queue is the line's");
+    }
+
+    #[test]
+    fn a_queue_ends_what_makes_it_longer_and_a_report_of_five_seconds_may_tell_of_it() {
+        let now = crate::test_epoch();
+        let mut loss = Loss::default();
+        loss.told(now, 100);
+        assert!(loss.high_until(now).is_some());
+        loss.queued(now, false);
+        assert!(loss.high_until(now).is_some(), "it is but a little of what waits");
+        loss.queued(now, true);
+        assert_eq!(loss.high_until(now), None);
+        let later = now + OVERFLOW + INTERVAL - Duration::from_millis(1);
+        loss.reported(later, 100);
+        assert_eq!(loss.high_until(later), None);
+        let after = now + OVERFLOW + INTERVAL;
+        loss.reported(after, 100);
+        assert!(loss.high_until(after).is_some());
     }
 
     #[test]

@@ -61,3 +61,11 @@ fn a_burst_into_a_line_that_shrinks_does_not_drop_what_follows() {
     let freeze = seed("burst", 148)[1];
     assert!(freeze < 1.0, "{freeze}");
 }
+
+/// Reports of five seconds told of what a queue had dropped when it was gone already: four voices were sent five times over, which is more than the
+/// line took, and nobody was heard again.
+#[test]
+fn voices_are_not_drowned_by_what_is_to_make_them_safer() {
+    let heard = seed("voices", 310)[0];
+    assert!(heard > 0.99, "{heard}");
+}

@@ -206,7 +206,7 @@ pub const STEADY: Row = Row {
 /// Voices on a line that has hardly room for pictures.
 pub const VOICES: Row = Row {
     id: "voices",
-    situation: "four voices and four cameras on a line of 700 kbit/s to 1 Mbit/s",
+    situation: "four voices and four cameras on a line of 500 kbit/s to 1 Mbit/s",
     criteria: &[Criterion {
         id: "voices.heard",
         what: "audio frames heard, of the voice heard least",
@@ -219,7 +219,7 @@ pub const VOICES: Row = Row {
         names.iter().for_each(|name| room.join(name, Person::PRESENTER));
         room.join("ben", Person::VIEWER);
         somewhere(&mut room, "ben", &mut dice);
-        room.down("ben").capacity(dice.random_range(kbit(700)..mbit(1))).queue(32 * 1024);
+        room.down("ben").capacity(dice.random_range(kbit(500)..mbit(1))).queue(32 * 1024);
         room.run(28 * SECOND);
         let heard = |name: &str| room.audio("ben", name).heard(8 * SECOND, 27 * SECOND);
         let least = names.map(heard).into_iter().fold(1.0, f64::min);
