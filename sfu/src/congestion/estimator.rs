@@ -289,7 +289,7 @@ impl Estimator {
         self.history.in_flight()
     }
 
-    /// Bytes that may leave now, where a queue stands on the way: more would only make it longer, or be dropped at its end. What waits here
+    /// Bytes that may leave now where a queue stands on the way: more would only make it longer, or be dropped at its end. What waits here
     /// instead comes no later, as long as the queue doesn't run empty. `None`: no queue is known of.
     pub fn room(&self, now: Instant) -> Option<usize> {
         self.told.filter(|at| self.waits > QUEUE && now.saturating_duration_since(*at) < FRESH)?;

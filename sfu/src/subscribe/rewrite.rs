@@ -103,7 +103,7 @@ impl Segment {
     }
 }
 
-/// See the module. Its inputs are [`Rewriter::switch`], [`Rewriter::forward`] and [`Rewriter::skip`].
+/// See the module. Its inputs are [`Rewriter::switch`], [`Rewriter::forward`], [`Rewriter::skip`] and [`Rewriter::take_back`].
 #[derive(Debug)]
 pub(super) struct Rewriter {
     /// Oldest first; the last is the present one.
