@@ -312,6 +312,11 @@ impl Estimator {
         self.rtt.map_or(FIRST_RTT, |window| window.least.min(window.before))
     }
 
+    /// How much the way takes longer or shorter than usual without a queue, on average.
+    pub fn jitter(&self) -> Duration {
+        Duration::from_secs_f64(self.trend.jitter().max(0.0) / 1_000.0)
+    }
+
     fn capped(&self) -> u64 {
         self.loss.cap().unwrap_or(MOST).min(self.rate.get()).clamp(LEAST, MOST)
     }

@@ -8,8 +8,10 @@ const HIGH: u32 = 13;
 /// From this share on, in 1/256: 2%. What is sent again comes a round trip late, and a browser plays what isn't there yet as a
 /// freeze: it doesn't know the round trip if it only receives. Told by playout-delay, it waits that long with every frame.
 const SOME: u32 = 5;
-/// Over the round trip: until the loss is noticed, and the way through both ends.
-const NOTICED: Duration = Duration::from_millis(60);
+/// Over the round trip: until the loss is noticed, and the way through both ends, which may be busy; ...
+const NOTICED: Duration = Duration::from_millis(80);
+/// ... and so many times the jitter, which what is sent again meets as well.
+const JITTERS: u32 = 3;
 /// A conversation gets difficult beyond.
 const LONGEST_DELAY: Duration = Duration::from_millis(500);
 /// What a browser plays by without being told anything: at least 0, at most 10 s later.
@@ -100,11 +102,13 @@ impl Loss {
         self.some_until.is_some_and(|until| until > now)
     }
 
-    /// The `playout-delay` that its video shall carry, if any: 12 bits each of the least and the most, in 10 ms. `rtt`: the round trip.
-    pub(super) fn playout_delay(&self, now: Instant, rtt: impl Fn() -> Duration) -> Option<[u8; 3]> {
+    /// The `playout-delay` that its video shall carry, if any: 12 bits each of the least and the most, in 10 ms. `way`: the round trip, and
+    /// the jitter.
+    pub(super) fn playout_delay(&self, now: Instant, way: impl Fn() -> (Duration, Duration)) -> Option<[u8; 3]> {
         let until = self.some_until?;
         if until > now {
-            let least = (rtt() + NOTICED).min(LONGEST_DELAY).as_millis().div_ceil(10) as u16;
+            let (rtt, jitter) = way();
+            let least = (rtt + NOTICED + JITTERS * jitter).min(LONGEST_DELAY).as_millis().div_ceil(10) as u16;
             let [high, low] = (least << 4).to_be_bytes();
             return Some([high, low | USUAL_DELAY[1], USUAL_DELAY[2]]);
         }
@@ -163,15 +167,15 @@ mod tests {
     #[test]
     fn video_waits_for_what_is_sent_again_as_long_as_there_is_loss() {
         let now = crate::test_epoch();
-        let rtt = || Duration::from_millis(103);
+        let rtt = || (Duration::from_millis(103), Duration::from_millis(5));
         let mut loss = Loss::default();
         loss.reported(now, 4);
         assert_eq!(loss.playout_delay(now, rtt), None);
         loss.reported(now, 5);
-        // 163 ms are 17 steps of ten, at most 1,000.
-        assert_eq!(loss.playout_delay(now, rtt), Some([0x01, 0x13, 0xe8]));
+        // 198 ms are 20 steps of ten, at most 1,000.
+        assert_eq!(loss.playout_delay(now, rtt), Some([0x01, 0x43, 0xe8]));
         assert_eq!(
-            loss.playout_delay(now, || Duration::from_secs(3)),
+            loss.playout_delay(now, || (Duration::from_secs(3), Duration::ZERO)),
             Some([0x03, 0x23, 0xe8]),
             "half a second at most"
         );

@@ -258,7 +258,8 @@ impl Peer {
             return 0;
         }
         let Some(path) = self.transport.selected_path() else { return self.drop_media() };
-        let playout_delay = self.loss.playout_delay(now, || self.budget.estimator.rtt());
+        let playout_delay =
+            self.loss.playout_delay(now, || (self.budget.estimator.rtt(), self.budget.estimator.jitter()));
         let departure = Departure { transport_cc: 0, abs_send_time, playout_delay };
         let way = Way { path, extensions: *self.transport.extensions(), departure, moment: self.budget.moment(now) };
         let mut lost = 0;
