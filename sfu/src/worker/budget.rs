@@ -132,7 +132,8 @@ impl Budget {
     }
 
     /// What its packets are paced by, in bits per second. In the beginning, as long as nothing showed the link to be full, by more: a call
-    /// begins with first pictures, which are large, and an estimate that is a guess.
+    /// begins with first pictures, which are large, and an estimate that is a guess. While a queue stands by less: the pacer is faster than that
+    /// by half, and then comes down to the estimate itself.
     pub(super) fn pacing(&self, now: Instant) -> u64 {
         let begins = self.began.is_none_or(|at| now.saturating_duration_since(at) < BEGINNING);
         let factor = if begins && !self.estimator.is_full() { FIRST } else { 1 };

@@ -171,8 +171,9 @@ impl Peer {
         fits
     }
 
-    /// Takes back what waits of these numbers of a stream, from its end on as far as nothing of it left: a smaller picture
-    /// begins, and these would only stand in its way. What left in part is finished if little of it is missing. Returns the first packet of what was taken back, if there is any.
+    /// Takes back what waits of these numbers of a stream, from its end on as far as nothing of it left: a smaller picture begins, and these
+    /// would only stand in its way. What left in part is finished if little of it is missing. Returns the first packet of what was taken
+    /// back, if there is any.
     #[cold]
     pub(super) fn take_back(&mut self, arena: &Arena, ssrc: Ssrc, numbers: Range<u64>) -> Option<Media> {
         let queued = |packet: &Outgoing| packet.ssrc == ssrc && packet.osn.is_none();
