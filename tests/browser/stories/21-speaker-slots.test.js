@@ -70,6 +70,8 @@ story(
     await ben.click('mic-button');
     await cai.expectTile(ben, { muted: 'true' });
     await expectToHear(cai, dee);
+    // Cameras are negotiated like ever, each when it comes: only once all of them are there is nothing left to be negotiated.
+    for (const other of [ana, ben, dee]) await cai.expectPicture(other);
     const before = await ears(cai);
     await ben.click('mic-button');
     await ana.click('mic-button');
