@@ -9,17 +9,21 @@ use smallvec::SmallVec;
 
 /// Above what is sent now, a larger picture is begun only if so much more than its rate is there: its peaks, and a little doubt.
 pub const CLIMB: f64 = 1.15;
-/// ... and more pictures of the same size only if that much is: a way that is used to the last bit has a queue now and then, and voices wait
-/// in it.
-const CLIMB_IN_TIME: f64 = 1.3;
 /// Below so many pictures a second motion looks broken, and a decoder that waits for the next takes it for a line that died: such a rung is
 /// taken only if there is none else.
 const SMOOTH: u8 = 11;
 /// ... and one that is shown counts as smooth down to so many, since cameras slow down for moments.
 const STILL_SMOOTH: u8 = 8;
 /// Nothing begins beside the first picture that would leave less than this, in bits per second: a line that is used to the last bit has a
-/// queue now and then, and voices wait in it.
+/// queue now and then, and voices wait in it. ...
 pub const HEADROOM: u64 = 200_000;
+/// ... Where more than this may be sent it is less, and from [`WIDE`] on nothing, ...
+const NARROW: u64 = 600_000;
+const WIDE: u64 = 1_000_000;
+/// ... unless what begins takes more than this part of all: a mistake about the way would cost as much.
+const LARGE: f64 = 0.5;
+/// So much of the budget may be taken by the larger pictures that begin together ([`Sharing::begin_in_turn`]).
+const AT_ONCE: f64 = 0.3;
 /// The least of what is shown stays as long as so much of its rate is there: its key frame counts into the rate for a second, and to
 /// pause a picture is the last resort.
 const KEEP: f64 = 0.8;
@@ -54,7 +58,6 @@ impl Demand {
             // What is less than it has costs no more than to stay.
             Some(given) if at < given => rate(at).min(self.stay(given)),
             Some(given) if at == given => self.stay(given),
-            Some(given) if self.same_size(given, at) && self.top() != Some(at) => CLIMB_IN_TIME * rate(at),
             _ if self.always => rate(at),
             _ => CLIMB * rate(at),
         };
@@ -138,10 +141,15 @@ pub fn allocate(budget: Option<u64>, backlog: u64, demands: &[Demand]) -> Alloca
     let mut sharing = Sharing {
         demands,
         rungs: demands.iter().map(|d| if d.always { d.top() } else { None }).collect(),
+        budget,
         left: budget.saturating_sub(audio),
+        taken: audio,
+        shown: false,
     };
     let mut order: Vec<usize> = (0..demands.len()).filter(|at| demands.get(*at).is_some_and(|d| !d.always)).collect();
-    order.sort_by_key(|at| std::cmp::Reverse(importance(demands, *at)));
+    // Of equals, who is shown comes before who isn't.
+    let is_shown = |at: usize| demands.get(at).is_some_and(|demand| demand.given.is_some());
+    order.sort_by_key(|at| std::cmp::Reverse((importance(demands, *at), is_shown(*at))));
 
     // A picture of everyone, the most important first. What doesn't fit makes no room for one that matters less.
     for at in &order {
@@ -157,34 +165,62 @@ pub fn allocate(budget: Option<u64>, backlog: u64, demands: &[Demand]) -> Alloca
     for group in order.chunk_by(|a, b| importance(demands, *a) == importance(demands, *b)) {
         sharing.climb_together(group, Better::Smooth);
     }
-    let given = demands.iter().zip(&sharing.rungs).map(|(d, rung)| d.rate(*rung)).sum();
-    Allocation { rungs: sharing.rungs, given, wanted }
+    sharing.begin_in_turn(&order);
+    Allocation { rungs: sharing.rungs, given: sharing.taken, wanted }
 }
 
 fn importance(demands: &[Demand], at: usize) -> u16 {
     demands.get(at).map_or(0, |d| d.importance)
 }
 
+/// What has to be left free of `budget` by what begins and takes `rate`.
+fn headroom(budget: u64, rate: u64) -> u64 {
+    if rate as f64 > budget as f64 * LARGE {
+        return HEADROOM;
+    }
+    HEADROOM * (WIDE - budget.clamp(NARROW, WIDE)) / (WIDE - NARROW)
+}
+
 /// An allocation under way.
 struct Sharing<'a> {
     demands: &'a [Demand],
     rungs: Vec<Option<usize>>,
+    budget: u64,
+    /// What is left of the budget by what rungs cost in the decision, ...
     left: u64,
+    /// ... and what they take.
+    taken: u64,
+    /// Somebody has a picture.
+    shown: bool,
 }
 
 impl Sharing<'_> {
-    /// Lets all that are shown climb in turn, a step each, as long as one can.
+    /// Lets all that are shown climb in turn, the lowest first, as long as one can. What they have they keep before anything begins: equals
+    /// would swap places else, by chance, for a key frame each.
     fn climb_together(&mut self, order: &[usize], better: Better) {
         let shown = |at: &usize| self.rungs.get(*at).is_some_and(Option::is_some);
-        let mut rising: Vec<usize> = order.iter().copied().filter(shown).collect();
-        while !rising.is_empty() {
-            rising.retain(|at| self.climb(*at, better));
+        let shown: Vec<usize> = order.iter().copied().filter(shown).collect();
+        for holds in [true, false] {
+            let mut rising = shown.clone();
+            while let Some(lowest) = rising.iter().map(|at| self.rung(*at)).min() {
+                let waits = |sharing: &Self, at| sharing.rung(at) > lowest;
+                rising.retain(|at| waits(self, *at) || (!holds || self.is_below_given(*at)) && self.climb(*at, better));
+            }
         }
+    }
+
+    fn rung(&self, at: usize) -> Option<usize> {
+        self.rungs.get(at).copied().flatten()
+    }
+
+    /// It has less than it was given last time.
+    fn is_below_given(&self, at: usize) -> bool {
+        let given = self.demands.get(at).and_then(|demand| demand.given);
+        self.rung(at) < given
     }
 
     /// Gives one the next rung, if it fits.
     fn climb(&mut self, at: usize, better: Better) -> bool {
-        let first = self.demands.iter().zip(&self.rungs).all(|(demand, rung)| demand.always || rung.is_none());
         let (Some(demand), Some(rung)) = (self.demands.get(at), self.rungs.get_mut(at)) else { return false };
         let from = rung.map_or(0, |rung| rung + 1);
         let fits = |next: &usize| match better {
@@ -195,14 +231,37 @@ impl Sharing<'_> {
         let Some(next) = (from..demand.rungs.len()).find(fits) else { return false };
         // What its present rung took is given back.
         let held = rung.map_or(0, |rung| demand.cost(rung));
-        let begins = demand.given.is_none_or(|given| next > given) && !demand.untried && !demand.always;
         let Some(rest) = (self.left + held).checked_sub(demand.cost(next)) else { return false };
-        if begins && !first && rest < HEADROOM {
+        let taken = self.taken - demand.rate(*rung) + demand.rate(Some(next));
+        let begins = demand.given.is_none_or(|given| next > given) && !demand.always && self.shown;
+        // What costs less to stay than it takes makes no room for others.
+        let free = if demand.untried { 0 } else { headroom(self.budget, demand.rate(Some(next))) };
+        if begins && (taken > self.budget || rest < free) {
             return false;
         }
-        self.left = rest;
+        (self.left, self.taken, self.shown) = (rest, taken, true);
         *rung = Some(next);
         true
+    }
+
+    /// A larger picture begins with a key frame, which takes as much as all of a fifth of a second; many at once would be a queue. So together
+    /// only begins what takes [`AT_ONCE`] of the budget, or one alone; the others wait for the next allocation.
+    fn begin_in_turn(&mut self, order: &[usize]) {
+        let (mut left, mut begun) = ((self.budget as f64 * AT_ONCE) as u64, false);
+        for at in order {
+            let (Some(demand), Some(rung)) = (self.demands.get(*at), self.rungs.get_mut(*at)) else { continue };
+            let (Some(given), Some(next)) = (demand.given, *rung) else { continue };
+            if next <= given || demand.same_encoding(given, next) {
+                continue;
+            }
+            let rate = demand.rate(*rung);
+            if begun && rate > left {
+                *rung = Some(given);
+                self.taken = self.taken - rate + demand.rate(*rung);
+            } else {
+                (left, begun) = (left.saturating_sub(rate), true);
+            }
+        }
     }
 }
 
@@ -316,6 +375,57 @@ mod tests {
         assert_eq!(rungs(500_000, &[video(1, None), video(1, None)]), [Some(0), None]);
         assert_eq!(rungs(550_000, &[video(1, None), video(1, None)]), [Some(0), Some(0)]);
         assert_eq!(rungs(300_000, &[video(1, Some(0)), video(1, Some(0))]), [Some(0), Some(0)], "nor what goes on");
+    }
+
+    #[test]
+    fn on_a_wide_way_what_is_small_beside_it_needs_no_room_left_free() {
+        let third = |budget| rungs(budget, &[video(1, Some(1)), video(1, Some(1)), video(1, Some(0))]);
+        assert_eq!(third(1_580_000), [Some(1), Some(1), Some(1)]);
+        assert_eq!(third(1_570_000), [Some(1), Some(1), Some(0)]);
+        // The top layer takes more than a third of this.
+        let top = |budget| rungs(budget, &[video(1, Some(1)), video(1, Some(1))]);
+        assert_eq!([top(2_650_000), top(2_660_000)], [[Some(1), Some(1)], [Some(2), Some(1)]]);
+    }
+
+    #[test]
+    fn of_equals_who_has_least_climbs_first() {
+        assert_eq!(rungs(2_300_000, &[video(1, Some(1)), video(1, Some(0))]), [Some(1), Some(1)]);
+    }
+
+    #[test]
+    fn equals_do_not_swap_places() {
+        // Either may have the large picture, and there is room for one.
+        for budget in (2_200_000..3_000_000).step_by(50_000) {
+            assert_eq!(rungs(budget, &[video(1, Some(1)), video(1, Some(2))]), [Some(1), Some(2)], "{budget}");
+        }
+        for budget in (130_000..300_000).step_by(10_000) {
+            assert_eq!(rungs(budget, &[video(1, None), video(1, Some(0))]), [None, Some(0)], "{budget}");
+        }
+        // But who matters more takes it.
+        assert_eq!(rungs(2_700_000, &[video(2, Some(1)), video(1, Some(2))]), [Some(2), Some(1)]);
+    }
+
+    #[test]
+    fn what_begins_together_takes_a_third_and_the_others_follow() {
+        let mut given = [Some(0); 8];
+        let mut steps = 0;
+        while given != [Some(2); 8] {
+            let next = rungs(20_000_000, &given.map(|given| video(1, given)));
+            let begun = next.iter().zip(given).filter(|(next, given)| **next != *given).count();
+            assert!((1..=3).contains(&begun), "{given:?} {next:?}");
+            given = next.try_into().unwrap();
+            steps += 1;
+        }
+        assert_eq!(steps, 3);
+        // One begins however large it is.
+        assert_eq!(rungs(2_200_000, &[video(1, Some(0))]), [Some(2)]);
+    }
+
+    #[test]
+    fn what_is_kept_for_less_than_it_takes_makes_no_room_for_others() {
+        let untried = |given| Demand { untried: true, ..video(1, given) };
+        assert_eq!(rungs(2_000_000, &[untried(Some(2)), untried(Some(0))]), [Some(2), Some(0)]);
+        assert_eq!(rungs(2_300_000, &[untried(Some(2)), untried(Some(0))]), [Some(2), Some(1)]);
     }
 
     #[test]
