@@ -39,6 +39,8 @@ pub struct Demand {
     pub rungs: SmallVec<[Rung; 9]>,
     /// Which of them it was given last time.
     pub given: Option<usize>,
+    /// What its picture still takes, in bits per second: more than what was given, until the key frame of that comes.
+    pub lingers: u64,
     /// It is never paused: audio, which has one rung.
     pub always: bool,
     /// Nothing yet showed that the way is full: the budget is only what was tried.
@@ -76,6 +78,11 @@ impl Demand {
 
     fn same_size(&self, a: usize, b: usize) -> bool {
         self.rungs.get(a).zip(self.rungs.get(b)).is_some_and(|(a, b)| a.is_as_large_as(b))
+    }
+
+    /// What its picture takes for a moment beyond a rung that is less than it has.
+    fn ending(&self, rung: Option<usize>) -> u64 {
+        self.rate(self.given).max(self.lingers).saturating_sub(self.rate(rung))
     }
 
     /// The best that is wanted and there.
@@ -245,9 +252,11 @@ impl Sharing<'_> {
     }
 
     /// A larger picture begins with a key frame, which takes as much as all of a fifth of a second; many at once would be a queue. So together
-    /// only begins what takes [`AT_ONCE`] of the budget, or one alone; the others wait for the next allocation.
+    /// only begins what takes [`AT_ONCE`] of the budget, or one alone; the others wait for the next allocation. And all wait for what ends, if
+    /// there is no room for both: it goes on until the key frame of what replaces it.
     fn begin_in_turn(&mut self, order: &[usize]) {
         let (mut left, mut begun) = ((self.budget as f64 * AT_ONCE) as u64, false);
+        let ending: u64 = self.demands.iter().zip(&self.rungs).map(|(demand, rung)| demand.ending(*rung)).sum();
         for at in order {
             let (Some(demand), Some(rung)) = (self.demands.get(*at), self.rungs.get_mut(*at)) else { continue };
             let (Some(given), Some(next)) = (demand.given, *rung) else { continue };
@@ -255,7 +264,8 @@ impl Sharing<'_> {
                 continue;
             }
             let rate = demand.rate(*rung);
-            if begun && rate > left {
+            let waits = ending > 0 && self.taken + ending > self.budget;
+            if waits || begun && rate > left {
                 *rung = Some(given);
                 self.taken = self.taken - rate + demand.rate(*rung);
             } else {
@@ -401,8 +411,9 @@ mod tests {
         for budget in (130_000..300_000).step_by(10_000) {
             assert_eq!(rungs(budget, &[video(1, None), video(1, Some(0))]), [None, Some(0)], "{budget}");
         }
-        // But who matters more takes it.
-        assert_eq!(rungs(2_700_000, &[video(2, Some(1)), video(1, Some(2))]), [Some(2), Some(1)]);
+        // But who matters more takes it: the other ends, and then it begins.
+        assert_eq!(rungs(2_700_000, &[video(2, Some(1)), video(1, Some(2))]), [Some(1), Some(1)]);
+        assert_eq!(rungs(2_700_000, &[video(2, Some(1)), video(1, Some(1))]), [Some(2), Some(1)]);
     }
 
     #[test]
@@ -419,6 +430,19 @@ mod tests {
         assert_eq!(steps, 3);
         // One begins however large it is.
         assert_eq!(rungs(2_200_000, &[video(1, Some(0))]), [Some(2)]);
+    }
+
+    #[test]
+    fn who_takes_the_large_picture_waits_until_the_other_has_ended() {
+        let other = |given, lingers| Demand { lingers, ..video(1, given) };
+        assert_eq!(rungs(2_700_000, &[video(2, Some(1)), other(Some(2), 1_700_000)]), [Some(1), Some(1)]);
+        assert_eq!(rungs(2_700_000, &[video(2, Some(1)), other(Some(1), 1_700_000)]), [Some(1), Some(1)]);
+        assert_eq!(rungs(2_700_000, &[video(2, Some(1)), other(Some(1), 500_000)]), [Some(2), Some(1)]);
+        assert_eq!(
+            rungs(4_000_000, &[video(2, Some(1)), other(Some(1), 1_700_000)]),
+            [Some(2), Some(1)],
+            "room for both"
+        );
     }
 
     #[test]

@@ -122,8 +122,9 @@ impl Shown {
     }
 
     fn judge(&mut self, media: &Media) -> bool {
-        // Most streams are sent whole, to hundreds: then nothing need be remembered.
-        if self.changes.is_empty() && self.now.are_all(media) {
+        // Most streams are sent whole, to hundreds: then nothing need be remembered. Where the publisher gave up its upper spatial layers with
+        // a key frame that comes late, the lower one was left out meanwhile, and nothing can go on before the next key frame.
+        if self.whole && self.changes.is_empty() && self.now.are_all(media) {
             return true;
         }
         if let Some(shown) = self.is_judged(media) {

@@ -309,7 +309,9 @@ fn demand(now: Instant, watch: &mut Watch, publication: Option<&mut Publication>
     if given.is_none() {
         rungs.iter_mut().for_each(|rung| rung.rate = rung.rate.max(GUESS >> (2 - rung.temporal.min(2))));
     }
+    let whole = |layer| rungs.iter().rfind(|rung| rung.layer == layer);
+    let lingers = shown.and_then(whole).map_or(0, |rung| rung.rate);
     // What it had may not be there any more.
     let given = given.and_then(|place| rungs.iter().rposition(|rung| rung.place() <= place));
-    Demand { importance, rungs, given, ..Demand::default() }
+    Demand { importance, rungs, given, lingers, ..Demand::default() }
 }

@@ -69,3 +69,20 @@ fn voices_are_not_drowned_by_what_is_to_make_them_safer() {
     let heard = seed("voices", 310)[0];
     assert!(heard > 0.99, "{heard}");
 }
+
+/// Of two equals with one large picture between them now one had it and now the other, and four larger pictures began with four key frames at once:
+/// who joined saw nothing new for 1.3 s.
+#[test]
+fn who_joins_four_cameras_sees_them_move() {
+    for number in [67, 142, 226] {
+        let gap = seed("beginning", number)[0];
+        assert!(gap < 0.3, "{number}: {gap}");
+    }
+}
+
+/// The head of a key frame with which a publisher gave up its upper spatial layers came late, and was sent though what came behind it had been left
+/// out.
+#[test]
+fn a_late_key_frame_with_fewer_layers_is_not_sent_without_its_end() {
+    seed("rough", 387);
+}
