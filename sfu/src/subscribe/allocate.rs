@@ -39,7 +39,7 @@ pub struct Demand {
     pub rungs: SmallVec<[Rung; 9]>,
     /// Which of them it was given last time.
     pub given: Option<usize>,
-    /// What its picture still takes, in bits per second: more than what was given, until the key frame of that comes.
+    /// What its picture takes while a larger encoding than was given goes on, until the key frame of that, in bits per second; else 0.
     pub lingers: u64,
     /// It is never paused: audio, which has one rung.
     pub always: bool,
@@ -80,9 +80,11 @@ impl Demand {
         self.rungs.get(a).zip(self.rungs.get(b)).is_some_and(|(a, b)| a.is_as_large_as(b))
     }
 
-    /// What its picture takes for a moment beyond a rung that is less than it has.
+    /// What its picture takes for a moment beyond a rung that is less than it has: until a key frame, if that is of another encoding.
     fn ending(&self, rung: Option<usize>) -> u64 {
-        self.rate(self.given).max(self.lingers).saturating_sub(self.rate(rung))
+        let Some(rung) = rung else { return 0 };
+        let given = self.given.filter(|given| !self.same_encoding(*given, rung));
+        self.rate(given).max(self.lingers).saturating_sub(self.rate(Some(rung)))
     }
 
     /// The best that is wanted and there.
@@ -438,6 +440,9 @@ mod tests {
         assert_eq!(rungs(2_700_000, &[video(2, Some(1)), other(Some(2), 1_700_000)]), [Some(1), Some(1)]);
         assert_eq!(rungs(2_700_000, &[video(2, Some(1)), other(Some(1), 1_700_000)]), [Some(1), Some(1)]);
         assert_eq!(rungs(2_700_000, &[video(2, Some(1)), other(Some(1), 500_000)]), [Some(2), Some(1)]);
+        // Fewer frames of the same one begin with any picture, and a pause at once.
+        let large = smooth(1, Some(8));
+        assert_eq!([Some(5), Some(7), None].map(|rung| large.ending(rung)), [1_200_000, 0, 0]);
         assert_eq!(
             rungs(4_000_000, &[video(2, Some(1)), other(Some(1), 1_700_000)]),
             [Some(2), Some(1)],

@@ -54,7 +54,7 @@ impl Way {
                 let last = end && usize::from(spatial) + 1 == layers.len();
                 let payload = match self.codec {
                     Codec::Vp8 => vp8_payload(number, key, start),
-                    _ => vp9_payload(number, key, (start, end), spatial),
+                    _ => vp9_payload(number, key, (start, end), (spatial, layers.len())),
                 };
                 packets.push(Packet {
                     pt: Pt(96),
@@ -95,16 +95,16 @@ fn vp8_payload(number: u16, key: bool, start: bool) -> Vec<u8> {
     vec![0x80 | u8::from(start) << 4, 0xe0, high, low, (number / 4) as u8, layers, u8::from(!key), 7]
 }
 
-/// Three spatial layers that build on each other at key pictures only.
-fn vp9_payload(number: u16, key: bool, (start, end): (bool, bool), spatial: u8) -> Vec<u8> {
+/// One of so many spatial layers, which build on each other at key pictures only.
+fn vp9_payload(number: u16, key: bool, (start, end): (bool, bool), (spatial, count): (u8, usize)) -> Vec<u8> {
     let (temporal, _) = PATTERN[usize::from(number) % 8];
     let [high, low] = (number | 0x8000).to_be_bytes();
     let structure = start && key && spatial == 0;
     // I, P, L, B, E, V, Z.
-    let flags = [true, !key, true, false, start, end, structure, !key || spatial == 2];
+    let flags = [true, !key, true, false, start, end, structure, !key || usize::from(spatial) + 1 == count];
     let flags = flags.into_iter().fold(0, |sum, flag| sum << 1 | u8::from(flag));
     let layers = temporal << 5 | u8::from(temporal < 2) << 4 | spatial << 1 | u8::from(key && spatial > 0);
-    vec![flags, high, low, layers, (number / 4) as u8, 0x40]
+    vec![flags, high, low, layers, (number / 4) as u8, (count as u8 - 1) << 5]
 }
 
 /// Sequence number, picture id, TL0PICIDX and temporal layer of what came, relative to the first.
@@ -242,4 +242,23 @@ fn another_spatial_layer_begins_with_a_key_picture() {
         assert_eq!(way.got.len(), usize::from(spatial) + 1);
         assert_eq!(way.sub.keyframe_wanted(), None);
     }
+}
+
+/// The publisher gives up its upper layers with a key picture whose head was lost: until it comes again, what there is of the lowest is left out.
+#[test]
+fn a_late_head_of_a_key_picture_with_fewer_layers_is_not_sent_without_its_tail() {
+    let mut way = Way::new(Codec::Vp9);
+    way.picture(0, true, &[1; 3], None);
+    way.picture(1, false, &[1; 3], None);
+    let shown = way.got.len();
+    let head = way.picture(2, true, &flat(3), Some(0)).unwrap();
+    way.picture(3, false, &flat(1), None);
+    way.arrive(head);
+    way.picture(4, false, &flat(1), None);
+    let sent: Vec<_> =
+        way.got[shown..].iter().map(|(media, _)| (media.ts / 3_000, media.index, media.meta.spatial)).collect();
+    assert_eq!(sent, [], "nothing goes on without the rest");
+    assert_eq!(way.sub.keyframe_wanted(), Some(0));
+    way.picture(5, true, &flat(3), None);
+    assert_eq!(way.got.iter().filter(|(media, _)| media.ts == 5 * 3_000).count(), 3);
 }

@@ -309,9 +309,10 @@ fn demand(now: Instant, watch: &mut Watch, publication: Option<&mut Publication>
     if given.is_none() {
         rungs.iter_mut().for_each(|rung| rung.rate = rung.rate.max(GUESS >> (2 - rung.temporal.min(2))));
     }
-    let whole = |layer| rungs.iter().rfind(|rung| rung.layer == layer);
-    let lingers = shown.and_then(whole).map_or(0, |rung| rung.rate);
     // What it had may not be there any more.
     let given = given.and_then(|place| rungs.iter().rposition(|rung| rung.place() <= place));
+    let layer = given.and_then(|at| rungs.get(at)).map(|rung| rung.layer);
+    let larger = shown.filter(|shown| layer.is_some_and(|given| given < *shown));
+    let lingers = larger.and_then(|shown| rungs.iter().rfind(|rung| rung.layer == shown)).map_or(0, |rung| rung.rate);
     Demand { importance, rungs, given, lingers, ..Demand::default() }
 }
