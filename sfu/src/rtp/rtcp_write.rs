@@ -77,6 +77,19 @@ pub fn pli(from: Ssrc, media: Ssrc, buf: &mut Vec<u8>) {
     feedback(buf, 1, PSFB, from, media);
 }
 
+/// Appends a receiver-estimated maximum bitrate (draft-alvestrand-rmcat-remb-03 section 2.2) of `bits` per second for what is sent on `media`;
+/// rounded down to 18 binary digits.
+pub fn remb(from: Ssrc, media: &[Ssrc], bits: u64, buf: &mut Vec<u8>) {
+    let start = buf.len();
+    feedback(buf, 15, PSFB, from, Ssrc(0));
+    buf.extend_from_slice(b"REMB");
+    let media = media.get(..MAX_BLOCKS).unwrap_or(media);
+    let exponent = (u64::BITS - bits.leading_zeros()).saturating_sub(18);
+    word(buf, (media.len() as u32) << 24 | exponent << 18 | (bits >> exponent) as u32);
+    media.iter().for_each(|ssrc| word(buf, ssrc.0));
+    set_words(buf, start, 4 + media.len() as u16);
+}
+
 /// Starts a feedback packet with two words; more are announced with [`set_words`].
 pub(crate) fn feedback(buf: &mut Vec<u8>, format: u8, kind: u8, from: Ssrc, media: Ssrc) {
     header(buf, format, kind, 2);
@@ -110,6 +123,7 @@ mod tests {
     use super::super::rtcp::{Rtcp, parse};
     use super::*;
     use rtc_rtcp::packet::unmarshal;
+    use rtc_rtcp::payload_feedbacks::receiver_estimated_maximum_bitrate::ReceiverEstimatedMaximumBitrate;
 
     #[test]
     fn what_we_write_we_read_and_others_read() {
@@ -130,16 +144,22 @@ mod tests {
         nack(Ssrc(1), Ssrc(2), missing, &mut buf);
         pli(Ssrc(1), Ssrc(2), &mut buf);
         nack(Ssrc(1), Ssrc(2), [], &mut buf);
+        remb(Ssrc(1), &[Ssrc(2), Ssrc(3)], 1_234_567_890, &mut buf);
 
         let ours: Vec<_> = parse(&buf).collect();
         assert!(matches!(ours[0], Rtcp::SenderReport(r, _) if r == report));
         assert!(matches!(ours[1], Rtcp::ReceiverReport(b) if b.eq([block])));
         assert!(matches!(ours[2], Rtcp::Nack { media: Ssrc(2), missing: m } if m.eq(missing)));
         assert_eq!(ours[3], Rtcp::Pli { media: Ssrc(2) });
-        assert_eq!(ours.len(), 4);
+        // 18 digits of 31.
+        assert_eq!(ours[4], Rtcp::Remb(1_234_567_890 >> 13 << 13));
+        assert_eq!(ours.len(), 5);
 
         let theirs = unmarshal(&mut &buf[..]).unwrap();
-        assert_eq!(theirs.len(), 5, "SR, SDES, RR, NACK, PLI");
+        assert_eq!(theirs.len(), 6, "SR, SDES, RR, NACK, PLI, REMB");
+        let remb = theirs[5].as_any();
+        let remb = remb.downcast_ref::<ReceiverEstimatedMaximumBitrate>().unwrap();
+        assert_eq!((remb.bitrate as u64 >> 13, &remb.ssrcs[..]), (1_234_567_890 >> 13, &[2, 3][..]));
         let sdes = theirs[1].as_any().downcast_ref::<rtc_rtcp::source_description::SourceDescription>().unwrap();
         assert_eq!(&sdes.chunks[0].items[0].text[..], b"ana");
     }
