@@ -16,6 +16,9 @@ const OVERUSE: i64 = 60_000;
 const SETTLE: Duration = Duration::from_millis(400);
 /// Loss that isn't random any more.
 const LOSS: f64 = 0.10;
+/// While it is limited it learns of no more than this many times that, and forgets nothing: when a limit of 1.5 Mbit/s ended after 20 s,
+/// Chromium knew of 3.1, and after one of 1.2 of 5.7, as before it.
+const UNPROVED: f64 = 1.5;
 /// The shortest transit is looked for over so long.
 const WINDOW: Duration = Duration::from_secs(10);
 
@@ -24,6 +27,8 @@ pub struct Control {
     sent: VecDeque<(u16, At, usize)>,
     rate: f64,
     ceiling: f64,
+    /// What the server lets it send at most (REMB).
+    limit: f64,
     ramping: bool,
     /// Shortest transit, in microseconds between two clocks, of this window and the last.
     shortest: [i64; 2],
@@ -42,6 +47,7 @@ impl Control {
             sent: VecDeque::new(),
             rate: START.min(ceiling as f64),
             ceiling: ceiling as f64,
+            limit: f64::MAX,
             ramping: true,
             shortest: [i64::MAX; 2],
             window_ends: now + WINDOW,
@@ -54,7 +60,12 @@ impl Control {
 
     /// Bits per second.
     pub fn rate(&self) -> u64 {
-        self.rate as u64
+        self.rate.min(self.limit) as u64
+    }
+
+    /// The server says how much to send at most.
+    pub fn limit(&mut self, bits: u64) {
+        self.limit = bits as f64;
     }
 
     /// Notes a packet.
@@ -107,7 +118,7 @@ impl Control {
         } else if self.loss > LOSS {
             self.rate *= 1.0 - 0.5 * self.loss;
             (self.ramping, self.settled) = (false, now + SETTLE);
-        } else if queue < OVERUSE / 2 {
+        } else if queue < OVERUSE / 2 && self.rate < UNPROVED * self.limit {
             // While it ramps up a browser probes: about twice in half a second.
             let growth: f64 = if self.ramping { 8.0 } else { 1.08 };
             self.rate *= growth.powf(passed);

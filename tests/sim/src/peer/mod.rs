@@ -86,6 +86,7 @@ impl Peer {
                 Rtcp::SenderReport(report, _) => self.viewer.sender_report(now, report.ssrc.0, report.ntp),
                 Rtcp::Nack { media, missing } => self.publisher.handle_nack(now, media.0, missing),
                 Rtcp::Pli { media } | Rtcp::Fir { media, .. } => self.publisher.handle_pli(now, media.0),
+                Rtcp::Remb(bits) => self.publisher.handle_limit(bits),
                 Rtcp::TransportCc(packet) => self.publisher.handle_feedback(now, packet),
                 _ => {}
             }

@@ -152,6 +152,13 @@ impl Publisher {
         self.share();
     }
 
+    /// The server says how much to send at most (REMB).
+    pub fn handle_limit(&mut self, bits: u64) {
+        let Some(control) = &mut self.control else { return };
+        control.limit(bits);
+        self.share();
+    }
+
     /// Sends again what the server misses.
     pub fn handle_nack(&mut self, now: At, ssrc: u32, missing: impl Iterator<Item = u16>) {
         let encoding = self.tracks.iter_mut().find_map(|track| match &mut track.live {

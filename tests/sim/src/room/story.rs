@@ -256,10 +256,13 @@ impl Room {
         Dial { link: &mut self.links[index], now: self.now }
     }
 
-    /// `guest` is behind the same link as `host` from now on, towards both.
+    /// `guest` is behind the same link as `host` from now on, towards both, and behind the same NAT.
     pub fn share_down(&mut self, host: &str, guest: &str) {
         let (host, guest) = (self.peer(host), self.peer(guest));
         self.ways[guest].1 = self.ways[host].1;
+        let address = (self.peers[host].address.ip(), self.peers[guest].address.port() + 1 + guest as u16).into();
+        self.addresses.insert(address, guest);
+        self.peers[guest].address = address;
     }
 
     /// Both ways of somebody.
