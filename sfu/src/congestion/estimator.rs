@@ -16,6 +16,9 @@ use std::time::{Duration, Instant};
 pub const START: u64 = 1_000_000;
 /// Below this few packets measure coarsely.
 const COARSE: u64 = 400_000;
+/// ... and where less than this was found, what a probe shows isn't taken for better than it is because of the jitter: four voices take half of
+/// that, and wait in every queue that a mistake makes.
+const NARROW: u64 = 1_000_000;
 /// It never says less: the lowest rate at which a call makes sense.
 pub const LEAST: u64 = 50_000;
 /// ... nor more: beyond what one receiver is ever sent.
@@ -352,7 +355,8 @@ impl Estimator {
         let margin = if known { FULL_MARGIN } else { PROBE_MARGIN };
         let most = estimate as f64 * factor;
         let rate = (self.wanted as f64 * margin).min(most) as u64;
-        self.probes.start(now, rate, length, self.rtt(), self.trend.jitter());
+        let jitter = if known && estimate < NARROW { 0.0 } else { self.trend.jitter() };
+        self.probes.start(now, rate, length, self.rtt(), jitter);
     }
 }
 

@@ -37,7 +37,7 @@ const MAX_RELAPSE: Duration = Duration::from_secs(16);
 
 /// That wait is for who has at least this share of what is wanted. Who has less waits so much less: of two who share a link, the one who
 /// lost must not also be the one who waits.
-const ENOUGH: f64 = 1.0 / 3.0;
+const ENOUGH: f64 = 0.5;
 
 /// How long a probe takes where the jitter is this, in ms.
 pub fn length(jitter: f64) -> Duration {
@@ -288,7 +288,7 @@ mod tests {
     #[test]
     fn who_lost_all_of_a_shared_link_tries_again_soon_and_who_has_most_of_it_does_not() {
         let start = crate::test_epoch();
-        let waits = [0.05, 0.33, 1.0].map(|share| {
+        let waits = [0.05, 0.5, 1.0].map(|share| {
             let (mut probes, mut now) = (Probes::default(), start);
             // What is found is lost again, three times.
             for _ in 0..3 {
