@@ -113,6 +113,9 @@ table! { r;
     Counter "probes_total" "Probes whether the way to a receiver takes more." { "" => r.worker.counters().probes }
     Counter "probes_failed_total" "Those that found it full, or learned nothing." { "" => r.worker.counters().probes_failed }
     Counter "padding_packets_total" "Packets of padding sent for probes." { "" => r.worker.counters().padding }
+    Counter "limits_told_total" "Times that a publisher was told how much to send at most." {
+        "" => r.worker.counters().limits_told
+    }
     Counter "stale_commands_total" "Commands about something that was closed already." {
         "" => r.worker.counters().stale_commands
     }

@@ -1,6 +1,7 @@
 //! All that a publication can be sent as: its spatial layers, each with its temporal ones, from the least to the best.
 
 use super::rates::Rates;
+use crate::params::MAX_LAYERS;
 use crate::rtp::LayerSet;
 use smallvec::SmallVec;
 use std::time::{Duration, Instant};
@@ -9,6 +10,12 @@ use std::time::{Duration, Instant};
 const FRESH: Duration = Duration::from_millis(40);
 /// Temporal layers that are told apart.
 const TEMPORAL: u8 = 3;
+/// What a size takes is smoothed over so many seconds: a key frame is in the rate of one.
+const SMOOTH: u64 = 3;
+/// More by one part in so many is more.
+const CLEARLY: u64 = 8;
+/// Spatial layers that are told apart.
+const SPATIAL: usize = 3;
 
 /// One of the things that a publication can be sent as.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -23,6 +30,8 @@ pub struct Rung {
     pub pictures: u8,
     /// Bits per second.
     pub rate: u64,
+    /// What all frames of this size take when the publisher may send what it likes ([`Upstream`](super::Upstream)), in bits per second.
+    pub full: u64,
     /// Its publisher doesn't send it at this moment; the rate is what it was when it did.
     pub stopped: bool,
 }
@@ -44,6 +53,8 @@ impl Rung {
 pub(super) struct Ladder {
     at: Option<Instant>,
     rungs: SmallVec<[Rung; 9]>,
+    /// By simulcast and spatial layer.
+    full: [[u64; SPATIAL]; MAX_LAYERS],
 }
 
 impl Ladder {
@@ -59,18 +70,23 @@ impl Ladder {
         for (layer, spatials, rates) in layers {
             let spatials = if spatials == LayerSet::default() { spatials.with(0) } else { spatials };
             for spatial in (0..8).filter(|spatial| spatials.contains(*spatial)) {
-                let mut before = None;
+                let (mut before, first) = (None, self.rungs.len());
                 for temporal in 0..TEMPORAL {
                     let rate = rates.get(now, spatial, temporal);
                     if before != Some(rate) {
                         let pictures = rates.pictures(now, spatial, temporal);
-                        self.rungs.push(Rung { layer, spatial, temporal, pictures, rate, stopped: false });
+                        self.rungs.push(Rung { layer, spatial, temporal, pictures, rate, full: 0, stopped: false });
                     }
                     before = Some(rate);
                 }
-                if let Some(last) = self.rungs.last_mut() {
-                    last.pictures = u8::MAX;
-                }
+                let Some(last) = self.rungs.last_mut() else { continue };
+                last.pictures = u8::MAX;
+                let whole = last.rate;
+                let full = match *full(&mut self.full, layer, spatial) {
+                    0 => whole,
+                    known => known,
+                };
+                self.rungs.iter_mut().skip(first).for_each(|rung| rung.full = full);
             }
         }
     }
@@ -78,14 +94,37 @@ impl Ladder {
     /// Adds a simulcast layer of which nothing comes at this moment; `stopped`: for so long that it isn't sent.
     pub fn silent(&mut self, layer: u8, rate: u64, stopped: bool) {
         let above = self.rungs.partition_point(|rung| rung.layer < layer);
-        let rung = Rung { layer, spatial: 0, temporal: TEMPORAL - 1, pictures: u8::MAX, rate, stopped };
+        let full = (*full(&mut self.full, layer, 0)).max(rate);
+        let rung = Rung { layer, spatial: 0, temporal: TEMPORAL - 1, pictures: u8::MAX, rate, full, stopped };
         self.rungs.insert(above, rung);
+    }
+
+    /// Notes what each size takes, at most if the publisher is `limited`. Once a second or so.
+    pub fn note_full(&mut self, limited: bool) {
+        for at in 0..self.rungs.len() {
+            let Some(rung) = self.rungs.get(at).copied().filter(|rung| rung.pictures == u8::MAX && !rung.stopped)
+            else {
+                continue;
+            };
+            let full = full(&mut self.full, rung.layer, rung.spatial);
+            *full = match *full {
+                0 => rung.rate,
+                // Less than that is the limit's doing, or a key frame's.
+                known if limited && rung.rate < known + known / CLEARLY => known,
+                known => known - known / SMOOTH + rung.rate / SMOOTH,
+            };
+        }
     }
 
     /// What it was when it was built last.
     pub fn rungs(&self) -> &[Rung] {
         &self.rungs
     }
+}
+
+/// The entry of one size; what is above the table counts as its last.
+fn full(table: &mut [[u64; SPATIAL]; MAX_LAYERS], layer: u8, spatial: u8) -> &mut u64 {
+    &mut table[usize::from(layer).min(MAX_LAYERS - 1)][usize::from(spatial).min(SPATIAL - 1)]
 }
 
 #[cfg(test)]
@@ -111,6 +150,10 @@ mod tests {
         assert_eq!(places, expected);
         assert!(ladder.rungs().windows(2).skip(1).all(|pair| pair[0].rate < pair[1].rate));
         assert!(!ladder.is_old(now) && ladder.is_old(now + FRESH));
+        let full = |ladder: &Ladder| ladder.rungs().last().map(|rung| rung.full);
+        let whole = full(&ladder);
+        ladder.note_full(false);
+        assert_eq!(full(&ladder), whole);
         ladder.silent(1, 7, true);
         let stopped: Vec<_> = ladder.rungs().iter().map(|rung| (rung.layer, rung.stopped)).collect();
         assert_eq!(stopped, [(0, false), (1, true), (2, false), (2, false), (2, false)]);

@@ -11,10 +11,13 @@ mod rates;
 mod redundancy;
 mod routes;
 mod sequence;
+mod sharing;
 mod stats;
 mod track;
+mod upstream;
 
 pub use hold::{HOLD, Hold};
 pub use ladder::Rung;
 pub use routes::{Route, Routes};
 pub use track::{Counters, Track};
+pub use upstream::{FEW, Upstream};

@@ -56,6 +56,11 @@ impl Rates {
         self.cells.iter().filter(needed).map(|cell| cell.rate.get(now)).sum()
     }
 
+    /// What comes of it.
+    pub fn total(&self, now: Instant) -> u64 {
+        self.cells.iter().map(|cell| cell.rate.get(now)).sum()
+    }
+
     /// Pictures per second of `spatial` in all temporal layers up to `temporal`.
     pub fn pictures(&self, now: Instant, spatial: u8, temporal: u8) -> u8 {
         let among = |cell: &&Cell| cell.temporal <= temporal && cell.spatial == spatial;

@@ -101,6 +101,16 @@ impl Track {
         self.muted = muted;
     }
 
+    /// Remembers what its pictures take. To be called about once a second; `limited`: the publisher sends less than it likes.
+    pub fn note_full(&mut self, limited: bool) {
+        self.ladder.note_full(limited);
+    }
+
+    /// What comes of it, in bits per second over the last second.
+    pub fn rate(&self, now: Instant) -> u64 {
+        self.layers.iter().map(|layer| layer.rates.total(now)).sum()
+    }
+
     /// How many encodings were negotiated.
     pub fn encodings(&self) -> usize {
         self.layers.len()
@@ -338,6 +348,11 @@ impl Track {
             [stream.nack.deadline(), keyframe].into_iter().flatten().min()
         });
         layers.chain(self.next_report).min()
+    }
+
+    /// The next feedback has a receiver report.
+    pub fn is_report_due(&self, now: Instant) -> bool {
+        self.next_report.is_some_and(|at| at <= now)
     }
 
     /// Appends the RTCP that the publisher shall get now: receiver report, NACK, PLI; as a compound that starts with a report.

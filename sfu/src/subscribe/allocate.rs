@@ -9,6 +9,8 @@ use smallvec::SmallVec;
 
 /// Above what is sent now, a larger picture is begun only if so much more than its rate is there: its peaks, and a little doubt.
 pub const CLIMB: f64 = 1.15;
+/// ... and more frames of the same size, if so much more is there: they need no key frame, and can end with any picture. From [`WIDE`] on.
+const MORE_FRAMES: f64 = 1.05;
 /// Below so many pictures a second motion looks broken, and a decoder that waits for the next takes it for a line that died: such a rung is
 /// taken only if there is none else.
 const SMOOTH: u8 = 11;
@@ -53,14 +55,15 @@ impl Demand {
         rung.and_then(|at| self.rungs.get(at)).map_or(0, |rung| rung.rate)
     }
 
-    /// What a rung costs in the decision.
-    fn cost(&self, at: usize) -> u64 {
+    /// What a rung costs in the decision about so much.
+    fn cost(&self, at: usize, budget: u64) -> u64 {
         let rate = |at| self.rate(Some(at)) as f64;
         let cost = match self.given {
             // What is less than it has costs no more than to stay.
             Some(given) if at < given => rate(at).min(self.stay(given)),
             Some(given) if at == given => self.stay(given),
             _ if self.always => rate(at),
+            Some(given) if budget >= WIDE && self.same_size(given, at) => MORE_FRAMES * rate(at),
             _ => CLIMB * rate(at),
         };
         cost as u64
@@ -85,6 +88,11 @@ impl Demand {
         let Some(rung) = rung else { return 0 };
         let given = self.given.filter(|given| !self.same_encoding(*given, rung));
         self.rate(given).max(self.lingers).saturating_sub(self.rate(Some(rung)))
+    }
+
+    /// What all that is wanted of it takes when its publisher sends what it likes.
+    fn full(&self) -> u64 {
+        self.rungs.last().map_or(0, |rung| rung.rate.max(rung.full))
     }
 
     /// The best that is wanted and there.
@@ -141,10 +149,11 @@ enum Better {
 /// Divides `budget` (bits per second; `None`: no limit is known) among `demands`. `backlog`: bits that stand in a queue on the way and have
 /// to leave first; better pictures wait for that, but nobody loses the last one.
 pub fn allocate(budget: Option<u64>, backlog: u64, demands: &[Demand]) -> Allocation {
-    let wanted = demands.iter().map(|d| d.rate(d.top())).sum();
+    let wanted = demands.iter().map(Demand::full).sum();
     let Some(budget) = budget else {
         let rungs = demands.iter().map(Demand::top).collect();
-        return Allocation { rungs, given: wanted, wanted };
+        let given = demands.iter().map(|d| d.rate(d.top())).sum();
+        return Allocation { rungs, given, wanted };
     };
     let audio: u64 = demands.iter().filter(|d| d.always).map(|d| d.rate(d.top())).sum();
     let mut sharing = Sharing {
@@ -183,7 +192,7 @@ fn importance(demands: &[Demand], at: usize) -> u16 {
 }
 
 /// What has to be left free of `budget` by what begins and takes `rate`.
-fn headroom(budget: u64, rate: u64) -> u64 {
+pub(super) fn headroom(budget: u64, rate: u64) -> u64 {
     if rate as f64 > budget as f64 * LARGE {
         return HEADROOM;
     }
@@ -239,8 +248,8 @@ impl Sharing<'_> {
         };
         let Some(next) = (from..demand.rungs.len()).find(fits) else { return false };
         // What its present rung took is given back.
-        let held = rung.map_or(0, |rung| demand.cost(rung));
-        let Some(rest) = (self.left + held).checked_sub(demand.cost(next)) else { return false };
+        let held = rung.map_or(0, |rung| demand.cost(rung, self.budget));
+        let Some(rest) = (self.left + held).checked_sub(demand.cost(next, self.budget)) else { return false };
         let taken = self.taken - demand.rate(*rung) + demand.rate(Some(next));
         let begins = demand.given.is_none_or(|given| next > given) && !demand.always && self.shown;
         // What costs less to stay than it takes makes no room for others.
@@ -299,6 +308,7 @@ mod tests {
             temporal,
             pictures,
             rate: rate * share / 100,
+            full: rate,
             stopped: false,
         };
         let size = |(layer, rate)| shares.map(|share| rung(layer, rate, share));
@@ -344,8 +354,9 @@ mod tests {
         assert_eq!(rungs(2_150_000, &[video(1, Some(1))]), [Some(1)]);
         assert_eq!(rungs(2_160_000, &[video(1, Some(1))]), [Some(2)]);
         assert_eq!(rungs(1_690_000, &[video(1, Some(2))]), [Some(1)]);
-        assert_eq!(rungs(2_150_000, &[smooth(1, Some(7))]), [Some(7)]);
-        assert_eq!(rungs(2_160_000, &[smooth(1, Some(7))]), [Some(8)]);
+        // More frames of the same size cost less of that.
+        assert_eq!(rungs(1_980_000, &[smooth(1, Some(7))]), [Some(7)]);
+        assert_eq!(rungs(1_990_000, &[smooth(1, Some(7))]), [Some(8)]);
     }
 
     #[test]

@@ -9,8 +9,9 @@ use crate::congestion::probe;
 use crate::id::{SubscriptionId, TrackId, TransportId};
 use crate::overload::Level;
 use crate::params::{Extension, Kind};
-use crate::publish::Rung;
+use crate::publish::{FEW, Rung};
 use crate::subscribe::allocate::{Allocation, CLIMB, Demand, HEADROOM, allocate};
+use crate::subscribe::appetite::{Appetite, appetites, line};
 use crate::subscribe::importance::Reasons;
 use crate::subscribe::{Fit, Subscription};
 use crate::timers::Timer;
@@ -123,6 +124,9 @@ impl Worker {
         let numbered = peer.transport.extensions().id(Extension::TransportCc).is_some();
         let limit = peer.budget.limit(now, numbered);
         let reserve = peer.budget.reserve(now);
+        // Who was never short shares no line that is.
+        let full = peer.budget.estimator.is_full();
+        let line = peer.transport.selected_path().filter(|_| full).map(|path| line(path.remote.ip()));
         let room = self.rooms.get(&peer.room);
         let budget = &mut peer.budget;
         let tracks = &mut self.tracks;
@@ -143,6 +147,10 @@ impl Worker {
         if limit == Limit::Start && rungs.iter().all(Option::is_none) {
             try_one(&demands, &mut rungs);
         }
+        let appetites = match budget.watching.len() {
+            0..=FEW => appetites(bits, given, &demands, &rungs),
+            _ => Vec::new(),
+        };
         let shown: u64 = demands.iter().zip(&rungs).map(|(demand, rung)| shown_at_first(demand, *rung)).sum();
         let urgent = bits.is_some_and(|bits| shown as f64 > bits as f64 * TOLERATED);
         (budget.given, budget.wanted) = (given + reserve, wanted + reserve);
@@ -158,11 +166,11 @@ impl Worker {
             _ => Some(now + LONG),
         };
         let mut changed: Vec<TrackId> = Vec::new();
-        for ((watch, demand), rung) in budget.watching.iter_mut().zip(&demands).zip(rungs) {
-            let Some(subscription) = tracks.get_mut(&watch.track).and_then(|publication| find(publication, watch))
-            else {
-                continue;
-            };
+        for (at, ((watch, demand), rung)) in budget.watching.iter_mut().zip(&demands).zip(rungs).enumerate() {
+            let Some(publication) = tracks.get_mut(&watch.track) else { continue };
+            // Who can't be told how much to send has layers of fixed size.
+            let able = publication.upstream.is_able();
+            let Some(subscription) = find(publication, watch) else { continue };
             watch.given = rung.and_then(|at| demand.rungs.get(at)).map(Rung::place);
             watch.reduced = demand.top() != rung;
             let no_room = rung.is_none() && demand.top().is_some();
@@ -176,9 +184,14 @@ impl Worker {
             if subscription.fit(fit, urgent) {
                 changed.push(watch.track);
             }
+            let short = wanted > given && !untried;
+            let appetite =
+                appetites.get(at).copied().flatten().filter(|_| able).map(|appetite| Appetite { line, ..appetite });
+            let reach = appetite.map_or(0, |appetite| appetite.reach);
+            subscription.set_appetite(now, appetite, short);
             let layer = |rung: Option<usize>| rung.and_then(|at| demand.rungs.get(at)).map_or(0, |rung| rung.layer);
             if demand.top().is_some()
-                && let Some(layer) = watch.reach.decided(now, layer(rung), layer(demand.top()))
+                && let Some(layer) = watch.reach.decided(now, layer(rung).max(reach), layer(demand.top()))
             {
                 let (subscription, track) = (watch.subscription, watch.track);
                 self.events.push_back(Event::Reach { transport: id, track, subscription, layer });

@@ -19,6 +19,7 @@ mod reach;
 mod runs;
 mod shed;
 mod slots;
+mod upstream;
 
 use crate::api::{Datagram, DisconnectReason, Event};
 use crate::demux::{Class, Demux};
@@ -26,7 +27,7 @@ use crate::id::{RoomId, SubscriptionId, TrackId, TransportId, WorkerId};
 use crate::link::Outbox;
 use crate::overload::Level;
 use crate::params::DataChannel;
-use crate::publish::{Hold, Track};
+use crate::publish::{Hold, Track, Upstream};
 use crate::speakers::{self, Heard, Speakers};
 use crate::subscribe::Subscription;
 use crate::timers::{Timer, Timers};
@@ -85,6 +86,8 @@ pub struct Counters {
     pub openings: u64,
     /// Packets for a subscriber that could not be sealed or had no path.
     pub not_sealed: u64,
+    /// Times that a publisher was told how much to send at most.
+    pub limits_told: u64,
     /// Transport-wide feedback and REMB that receivers sent.
     pub bandwidth_feedback: u64,
     /// Transport-wide feedback that made no sense, or ended early.
@@ -195,6 +198,8 @@ struct Publication {
     /// It is a speaker slot.
     slot: Option<Box<Filled>>,
     link: Link,
+    /// What its publisher is told to send at most.
+    upstream: Upstream,
 }
 
 impl Publication {
@@ -214,6 +219,7 @@ impl Publication {
             kept_from_slots: false,
             slot: None,
             link,
+            upstream: Upstream::default(),
         }
     }
 }

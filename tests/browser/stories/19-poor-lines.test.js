@@ -181,6 +181,48 @@ story(
 );
 
 story(
+  'the largest picture is made to fit the line of the only one who watches',
+  async (call, t) => {
+    const film = makeFilm(join(Call.out, 'before-a-bookshelf.y4m'));
+    const ana = await call.join('ana', { film, camera: CAMERA });
+    const server = { address: network().serverAddress, port: call.server.udpBasePort };
+    const line = await new Line(server).open();
+    t.after(() => line.end());
+    // The largest takes 1.7 Mbit/s by itself, and the next 450 kbit/s.
+    line.weather = { rate: 1_300_000, delay: 20, loss: 0 };
+    const ben = await call.arrive('ben', LOOKS_ON);
+    await ben.page.evaluateOnNewDocument(leadOver, server, line.port);
+    await ben.open(`/r/${call.room}`, { name: 'ben', autojoin: '1', ...LOOKS_ON.switches });
+    await ben.joined();
+    const seen = await new Frames(ben, ana).watch();
+    const joined = await seen.joined();
+    const fits = await seen.reach(TOP, 0, 30_000);
+    // Nobody else's line matters: the limit isn't there yet when the first large picture comes.
+    await passes(12_000);
+    const from = clock();
+    await passes(10_000);
+    const to = clock();
+    const shown = (await seen.all()).filter(({ at }) => at >= from && at < to);
+    const large = shown.filter(({ height }) => height === TOP);
+    const used = line.seen(from, to);
+    t.diagnostic(`the largest picture ${((fits - joined) / 1_000).toFixed(1)} s after the join; on 1.3 Mbit/s ${(used.rate / 1e6).toFixed(2)} Mbit/s, ${large.length} of ${shown.length} pictures in 10 s are of ${TOP} lines, ${used.dropped} of ${used.packets} packets dropped, the longest queue ${used.queue.ms.toFixed(0)} ms`);
+    const wide = clock();
+    line.weather = { rate: Infinity, delay: 20, loss: 0 };
+    const whole = await poll('the limit is lifted', 20_000, async () => {
+      const { rate } = line.seen(clock() - 2_000, clock());
+      if (rate < 1_600_000) throw new Error(`${rate} bit/s`);
+      return clock();
+    });
+    t.diagnostic(`all of it ${((whole - wide) / 1_000).toFixed(1)} s after the line is wide (at most 10)`);
+    assert.ok(large.length >= 0.7 * shown.length, `${large.length} of ${shown.length} pictures`);
+    assert.ok(shown.length >= 100, `${shown.length} pictures in 10 s`);
+    assert.ok(used.rate >= 0.5 * 1_300_000, `${used.rate} bit/s`);
+    assert.ok(whole - wide <= 10_000, `the limit was there for ${whole - wide} ms`);
+  },
+  ONE_PORT,
+);
+
+story(
   'a line that loses packets costs no picture',
   async (call, t) => {
     const { good, line, enter } = await people(call);
