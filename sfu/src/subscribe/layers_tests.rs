@@ -262,3 +262,18 @@ fn a_late_head_of_a_key_picture_with_fewer_layers_is_not_sent_without_its_tail()
     way.picture(5, true, &flat(3), None);
     assert_eq!(way.got.iter().filter(|(media, _)| media.ts == 5 * 3_000).count(), 3);
 }
+
+/// A key picture that brings more layers again came without its head, which alone tells of them: the lowest is shown, and ends.
+#[test]
+fn a_key_picture_whose_head_is_late_ends_with_what_is_shown_of_it() {
+    let mut way = Way::new(Codec::Vp9);
+    way.picture(0, true, &flat(1), None);
+    way.picture(1, false, &flat(1), None);
+    let shown = way.got.len();
+    let head = way.picture(2, true, &[2, 1, 1], Some(0)).unwrap();
+    way.arrive(head);
+    way.picture(3, false, &flat(3), None);
+    let sent = way.got[shown..].iter().filter(|(media, _)| media.ts == 2 * 3_000);
+    let sent: Vec<_> = sent.map(|(media, packet)| (media.meta.spatial, media.meta.start, packet.marker)).collect();
+    assert_eq!(sent, [(0, false, true), (0, true, false)]);
+}

@@ -354,10 +354,10 @@ impl Selector {
         Some(shown.is_judged(media).unwrap_or_else(|| shown.at(media).need(media)))
     }
 
-    /// Whether a packet is the last of its picture that is shown.
+    /// Whether a packet is the last of its picture that is shown; the publisher's own bears the marker.
     pub fn ends_picture(&self, media: &Media) -> bool {
         let last = |shown: &Shown| media.meta.end && media.meta.spatial == shown.at(media).spatial;
-        media.marker || media.meta.spatials.0 > 1 && self.current.as_ref().is_some_and(last)
+        media.marker || self.kind == Kind::Video && self.current.as_ref().is_some_and(last)
     }
 
     fn target(&self) -> Option<(u8, Layers)> {
@@ -412,6 +412,19 @@ mod tests {
         s.set(settings(false, 2));
         assert!(s.cap(settings(false, 2), false));
         assert_eq!((s.keyframe_wanted(), s.is_capped()), (Some(2), false));
+    }
+
+    #[test]
+    fn sound_has_no_pictures_that_end() {
+        let (live, settings) = (LayerSet::default().with(0), SubscriptionSettings::default());
+        for (kind, ends) in [(Kind::Audio, false), (Kind::Video, true)] {
+            let mut s = Selector::new(kind, settings, live);
+            let mut last = packet(0, true, live);
+            last.meta.end = true;
+            assert_eq!(s.judge(&last), Verdict::Switch);
+            s.switched(&last);
+            assert_eq!(s.ends_picture(&last), ends);
+        }
     }
 
     #[test]
