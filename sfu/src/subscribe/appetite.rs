@@ -21,6 +21,9 @@ const AGAIN: f64 = 1.2;
 /// Encoders give a picture up for a smaller one below so much of its full rate; Chromium's minimum for each size is 35% of it.
 const LEAST: f64 = 0.45;
 
+/// ... and it takes at least so many times what the picture below it takes.
+const LARGER: f64 = 1.1;
+
 /// What one receiver could take of one video.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Appetite {
@@ -54,12 +57,12 @@ impl Appetite {
 
     /// The least that the picture can be made.
     pub fn least(&self) -> u64 {
-        (self.full as f64 * LEAST) as u64
+        least(self.full, self.below) as u64
     }
 
     /// There is room for it, or hardly any lacks.
     pub fn fits(&self) -> bool {
-        self.shown || self.could as f64 >= self.full as f64 * LEAST * HARDLY
+        self.shown || self.could as f64 >= least(self.full, self.below) * HARDLY
     }
 
     /// Of what isn't shown the room is averaged: it goes up and down with everything else.
@@ -86,6 +89,12 @@ impl Appetite {
             gave_up: demand.rungs.last().is_some_and(|rung| rung.stopped),
         })
     }
+}
+
+/// The least of a picture that takes `full` by itself, over one that takes `below`: what takes hardly more than that is no larger picture, and
+/// while an encoder begins nobody knows what it will take.
+fn least(full: u64, below: u64) -> f64 {
+    (full as f64 * LEAST).max(below as f64 * LARGER)
 }
 
 /// The line behind an address: of IPv6 a household has at least a /64 (RFC 6177).
@@ -168,7 +177,9 @@ fn begin(budget: u64, mut free: f64, demands: &[Demand], all: &mut [Option<Appet
         if !appetite.shown {
             appetite.could = (could as u64).min(appetite.all());
         }
-        let fits = |rung: &&Rung| could >= rung.full as f64 * LEAST * if rung.stopped { AGAIN } else { HARDLY };
+        let below = |size: u8| demand.rungs.iter().rfind(|rung| rung.layer < size).map_or(0, |rung| rung.rate);
+        let fits =
+            |rung: &&Rung| could >= least(rung.full, below(rung.layer)) * if rung.stopped { AGAIN } else { HARDLY };
         let reach = demand.rungs.iter().rfind(fits).map_or(0, |rung| rung.layer);
         appetite.reach = appetite.reach.max(reach);
         if !appetite.shown && appetite.fits() || appetite.reach > appetite.size.0 {
