@@ -14,7 +14,7 @@ const SMALL: u64 = 250_000;
 /// With room for so much of what it would send a publisher isn't limited; and for [`Appetite::all`] of it it isn't any more.
 const ALL: f64 = 0.97;
 /// So much of the difference between what is wanted and what came is made up for at once: what is measured is a second old.
-const STEP: f64 = 0.5;
+const STEP: f64 = 0.7;
 /// A limit counts what its publisher adds to the pictures, too: headers, repeats, a reserve. It begins with so much, and then is what it has to be.
 const OVERHEAD: f64 = 1.3;
 /// More than this beyond what comes, and than a voice, is no limit: a still picture takes less than it may.

@@ -45,6 +45,8 @@ pub struct Demand {
     pub lingers: u64,
     /// It is never paused: audio, which has one rung.
     pub always: bool,
+    /// Its publisher was told to send less than it would.
+    pub limited: bool,
     /// Nothing yet showed that the way is full: the budget is only what was tried.
     pub untried: bool,
 }
@@ -90,9 +92,9 @@ impl Demand {
         self.rate(given).max(self.lingers).saturating_sub(self.rate(Some(rung)))
     }
 
-    /// What all that is wanted of it takes when its publisher sends what it likes.
-    fn full(&self) -> u64 {
-        self.rungs.last().map_or(0, |rung| rung.rate.max(rung.full))
+    /// What all that is wanted of it takes, when its publisher sends what it likes.
+    fn wanted(&self) -> u64 {
+        self.rungs.last().map_or(0, |rung| if self.limited { rung.rate.max(rung.full) } else { rung.rate })
     }
 
     /// The best that is wanted and there.
@@ -149,7 +151,7 @@ enum Better {
 /// Divides `budget` (bits per second; `None`: no limit is known) among `demands`. `backlog`: bits that stand in a queue on the way and have
 /// to leave first; better pictures wait for that, but nobody loses the last one.
 pub fn allocate(budget: Option<u64>, backlog: u64, demands: &[Demand]) -> Allocation {
-    let wanted = demands.iter().map(Demand::full).sum();
+    let wanted = demands.iter().map(Demand::wanted).sum();
     let Some(budget) = budget else {
         let rungs = demands.iter().map(Demand::top).collect();
         let given = demands.iter().map(|d| d.rate(d.top())).sum();

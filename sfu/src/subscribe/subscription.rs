@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 const DESPAIR: Duration = Duration::from_secs(2);
 
 /// Nobody limits a publisher for a lack that is younger.
-const PATIENCE: Duration = Duration::from_secs(3);
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Who had room for the largest picture counts as one who has for so long, or others behind the same address would take it meanwhile.
 const HOPE: Duration = Duration::from_secs(20);

@@ -327,5 +327,6 @@ fn demand(now: Instant, watch: &mut Watch, publication: Option<&mut Publication>
     let layer = given.and_then(|at| rungs.get(at)).map(|rung| rung.layer);
     let larger = shown.filter(|shown| layer.is_some_and(|given| given < *shown));
     let lingers = larger.and_then(|shown| rungs.iter().rfind(|rung| rung.layer == shown)).map_or(0, |rung| rung.rate);
-    Demand { importance, rungs, given, lingers, ..Demand::default() }
+    let limited = publication.upstream.is_limited(now);
+    Demand { importance, rungs, given, lingers, limited, ..Demand::default() }
 }
