@@ -30,7 +30,7 @@ impl Sharing {
         let poor: Vec<usize> =
             (0..).zip(&*appetites).filter(|(_, one)| left_out(one, appetites)).map(|(at, _)| at).collect();
         if poor.is_empty() {
-            if self.until.take().is_some() {
+            if appetites.iter().all(|one| one.shown) && self.until.take().is_some() {
                 self.failures = 0;
             }
             return;
@@ -85,6 +85,16 @@ mod tests {
         counted_in(&mut sharing, 160..161, &all);
         counted_in(&mut sharing, 161..162, &both);
         assert_eq!(sharing.failures, 0);
+    }
+
+    #[test]
+    fn that_there_seems_to_be_too_little_for_a_moment_is_no_success() {
+        let mut sharing = Sharing::default();
+        let all = [behind(1, 200_000, false), behind(1, 900_000, true)];
+        let less = [behind(1, 200_000, false), behind(1, 600_000, true)];
+        counted_in(&mut sharing, 0..19, &all);
+        counted_in(&mut sharing, 19..20, &less);
+        assert_eq!(counted_in(&mut sharing, 20..60, &all), [false; 40]);
     }
 
     #[test]

@@ -1,6 +1,5 @@
 //! What a publisher is told to send at most (REMB), so that its largest picture fits the lines of those who watch it: with three fixed
-//! layers a line of 1.4 Mbit/s gets 500 kbit/s. Only where it is watched by few; and it is what serves these best, not what the worst
-//! line takes. docs/CONGESTION.md tells why.
+//! layers a line of 1.3 Mbit/s gets 500 kbit/s. Only where it is watched by few; and it is what the best of their lines takes. docs/CONGESTION.md tells why.
 
 use super::sharing::Sharing;
 use crate::subscribe::appetite::Appetite;
@@ -60,9 +59,8 @@ impl Upstream {
 
     /// Decides what the publisher is to be told now, in bits per second, if anything: `appetites` are those of all who watch, `None` if
     /// these can't be asked; `total` is what came in the last second.
-    pub fn poll(&mut self, now: Instant, appetites: Option<&[Appetite]>, total: u64) -> Option<u64> {
+    pub fn poll(&mut self, now: Instant, mut appetites: Option<SmallVec<[Appetite; FEW]>>, total: u64) -> Option<u64> {
         self.unable = appetites.is_none();
-        let mut appetites: Option<SmallVec<[Appetite; FEW]>> = appetites.map(SmallVec::from);
         if let Some(appetites) = &mut appetites {
             self.sharing.count_in(now, appetites);
         }
@@ -154,6 +152,10 @@ mod tests {
         Appetite { size: (2, 0), rate, full: 1_700_000, could, below: 500_000, shown, ..Appetite::default() }
     }
 
+    fn some(all: &[Appetite]) -> Option<SmallVec<[Appetite; FEW]>> {
+        Some(all.into())
+    }
+
     fn wish(appetites: &[Appetite]) -> Option<u64> {
         best(appetites, false).map(|wish| wish.bits)
     }
@@ -163,7 +165,7 @@ mod tests {
         let (mut rate, mut told) = (from, Vec::new());
         for n in 0..seconds {
             let now = crate::test_epoch() + Duration::from_secs(1) * n;
-            let limit = upstream.poll(now, Some(&[watches(could, rate, true)]), 650_000 + rate);
+            let limit = upstream.poll(now, some(&[watches(could, rate, true)]), 650_000 + rate);
             rate = limit.map_or(rate, |limit| (limit * 9 / 10).saturating_sub(650_000).min(1_700_000));
             told.push(limit);
         }
@@ -199,7 +201,7 @@ mod tests {
         assert!(told.iter().all(Option::is_some) && upstream.is_able());
         let later = crate::test_epoch() + Duration::from_secs(12);
         let plenty = [watches(3_000_000, rate, true)];
-        let lifted: Vec<_> = (0..5).map(|_| upstream.poll(later, Some(&plenty), 650_000 + rate)).collect();
+        let lifted: Vec<_> = (0..5).map(|_| upstream.poll(later, some(&plenty), 650_000 + rate)).collect();
         assert_eq!(lifted, [Some(UNLIMITED), Some(UNLIMITED), Some(UNLIMITED), None, None]);
         assert!(upstream.is_limited(later) && !upstream.is_limited(later + RECOVERY));
     }
@@ -219,9 +221,9 @@ mod tests {
         let at = |seconds| crate::test_epoch() + Duration::from_secs(seconds);
         // The one below is all that comes now, and would be limited itself.
         let smaller = Appetite { size: (1, 0), rate: 500_000, full: 500_000, could: 300_000, ..Appetite::default() };
-        assert_eq!(upstream.poll(at(3), Some(&[smaller]), 650_000), Some(UNLIMITED));
+        assert_eq!(upstream.poll(at(3), some(&[smaller]), 650_000), Some(UNLIMITED));
         let again = [watches(800_000, 1_700_000, false)];
-        assert_eq!((4..32).filter_map(|s| upstream.poll(at(s), Some(&again), 2_350_000)).max(), Some(UNLIMITED));
-        assert!(upstream.poll(at(34), Some(&again), 2_350_000).is_some_and(|limit| limit < UNLIMITED));
+        assert_eq!((4..32).filter_map(|s| upstream.poll(at(s), some(&again), 2_350_000)).max(), Some(UNLIMITED));
+        assert!(upstream.poll(at(34), some(&again), 2_350_000).is_some_and(|limit| limit < UNLIMITED));
     }
 }

@@ -5,14 +5,19 @@ use super::allocate::{CLIMB, Demand, headroom};
 use crate::publish::Rung;
 use std::cmp::Reverse;
 use std::net::{IpAddr, Ipv6Addr};
+use std::time::{Duration, Instant};
 
+/// Nobody limits a publisher for a lack that is younger.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// Who had room for the largest picture counts as one who has for so long, or others behind the same address would take it meanwhile.
+const HOPE: Duration = Duration::from_secs(20);
 /// So much of what may be sent is given to pictures whose size follows it; the rest is for their peaks.
 const USED: f64 = 0.95;
 /// What a picture takes at most is only known of the past: there is room for all of it where there is for so much more.
 const MORE: f64 = 1.4;
 /// A size that isn't shown yet is made a little smaller than what fits, so that it fits also in the moment when it begins.
 const BEGIN: f64 = 1.05;
-/// ... over so many allocations, ten of which are a second.
+/// What there is room for then is averaged over so many allocations, ten of which are a second.
 const SMOOTH: u64 = 10;
 /// Who has room for so much of the least may hope: there is mostly more than one knows.
 const HARDLY: f64 = 0.92;
@@ -20,7 +25,6 @@ const HARDLY: f64 = 0.92;
 const AGAIN: f64 = 1.2;
 /// Encoders give a picture up for a smaller one below so much of its full rate; Chromium's minimum for each size is 35% of it.
 const LEAST: f64 = 0.45;
-
 /// ... and it takes at least so many times what the picture below it takes.
 const LARGER: f64 = 1.1;
 
@@ -66,10 +70,10 @@ impl Appetite {
     }
 
     /// Of what isn't shown the room is averaged: it goes up and down with everything else.
-    pub fn smoothed(self, before: Option<Self>) -> Self {
-        match before.filter(|before| !self.shown && !before.shown && before.size == self.size) {
-            Some(before) => Self { could: before.could - before.could / SMOOTH + self.could / SMOOTH, ..self },
-            None => self,
+    fn smoothed(self, before: Self) -> Self {
+        match !self.shown && !before.shown && before.size == self.size && before.rate > 0 {
+            true => Self { could: before.could - before.could / SMOOTH + self.could / SMOOTH, ..self },
+            false => self,
         }
     }
 
@@ -88,6 +92,49 @@ impl Appetite {
             below: demand.rungs.iter().rfind(smaller).map_or(0, |rung| rung.rate),
             gave_up: demand.rungs.last().is_some_and(|rung| rung.stopped),
         })
+    }
+}
+
+/// One subscription's over time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Remembered {
+    appetite: Appetite,
+    /// Since when something that is wanted on its line has no room, if it has none.
+    short: Option<Instant>,
+    /// When there was room for the picture last, and how much.
+    hope: Option<(Instant, Appetite)>,
+}
+
+impl Remembered {
+    /// The first one.
+    pub fn new(now: Instant, appetite: Appetite, short: bool) -> Self {
+        let mut first = Self { appetite: Appetite::default(), short: None, hope: None };
+        first.set(now, appetite, short);
+        first
+    }
+
+    /// As of the last allocation; `short`: something of all that is wanted on this line had no room.
+    pub fn set(&mut self, now: Instant, appetite: Appetite, short: bool) {
+        self.appetite = appetite.smoothed(self.appetite);
+        self.short = short.then(|| self.short.unwrap_or(now));
+        if self.appetite.fits() {
+            self.hope = Some((now, self.appetite));
+        }
+    }
+
+    /// What it is lately; room for all, as long as it isn't known for some seconds that there is none.
+    pub fn get(&self, now: Instant) -> Appetite {
+        let lasts = |since: Instant| now.saturating_duration_since(since) >= PATIENCE;
+        let appetite = self.appetite;
+        if !self.short.is_some_and(lasts) {
+            return Appetite { could: appetite.all(), ..appetite };
+        }
+        let hopes = self.hope.is_some_and(|(at, hope)| {
+            let fits = Appetite { full: appetite.full, ..hope }.fits();
+            hope.size == appetite.size && fits && now.saturating_duration_since(at) < HOPE
+        });
+        let could = if hopes { appetite.could.max(appetite.least()) } else { appetite.could };
+        Appetite { could, ..appetite }
     }
 }
 
@@ -244,6 +291,22 @@ mod tests {
         };
         assert_eq!([400_000, 600_000, 1_000_000, 1_400_000].map(reach).map(|(_, _, reach)| reach), [0, 1, 1, 2]);
         assert_eq!(reach(600_000), ((0, 0), true, 1));
+    }
+
+    #[test]
+    fn a_lack_counts_after_a_while_and_room_that_there_was_for_longer() {
+        let one = |could| Appetite { size: (2, 0), rate: 1_700_000, full: 1_700_000, could, ..Appetite::default() };
+        let at = |seconds| crate::test_epoch() + Duration::from_secs(1) * seconds;
+        let mut remembered = Remembered::new(at(0), one(900_000), true);
+        assert_eq!([0, 1, 2].map(|n| remembered.get(at(n)).could), [2_380_000, 2_380_000, 900_000]);
+        // From one allocation to the next it hardly changes.
+        remembered.set(at(2), one(100_000), true);
+        assert_eq!(remembered.get(at(2)).could, 820_000);
+        (0..20).for_each(|_| remembered.set(at(3), one(100_000), true));
+        assert_eq!(remembered.get(at(3)).could, one(0).least());
+        assert!(remembered.get(at(30)).could < 250_000, "that was too long ago");
+        remembered.set(at(31), one(100_000), false);
+        assert_eq!(remembered.get(at(60)).could, 2_380_000);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! One track sent to one subscriber.
 
-use super::appetite::Appetite;
+use super::appetite::{Appetite, Remembered};
 use super::report::Reports;
 use super::rewrite::{Mapped, Rewriter};
 use super::rtx::Budget;
@@ -19,12 +19,6 @@ use std::time::{Duration, Instant};
 /// Key frames for one subscriber who misses what is gone are asked for no more often: on a line that holds packets back for so long they
 /// would be late as well, and everybody else pays for them.
 const DESPAIR: Duration = Duration::from_secs(2);
-
-/// Nobody limits a publisher for a lack that is younger.
-const PATIENCE: Duration = Duration::from_secs(2);
-
-/// Who had room for the largest picture counts as one who has for so long, or others behind the same address would take it meanwhile.
-const HOPE: Duration = Duration::from_secs(20);
 
 /// What was sent, and what wasn't.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -65,10 +59,8 @@ pub struct Subscription {
     despaired: Option<Instant>,
     /// The receiver hasn't reported on our SSRC yet: packets carry the mid.
     announce: bool,
-    /// What the subscriber's line could take of it, and since when less is shown than is wanted, if it is.
-    appetite: Option<(Appetite, Option<Instant>)>,
-    /// When there was room for it last, and how much.
-    hope: Option<(Instant, Appetite)>,
+    /// What the subscriber's line could take of it. Few have one.
+    appetite: Option<Box<Remembered>>,
     counters: Counters,
 }
 
@@ -103,7 +95,6 @@ impl Subscription {
             despaired: None,
             announce: true,
             appetite: None,
-            hope: None,
             counters: Counters::default(),
         }
     }
@@ -175,27 +166,19 @@ impl Subscription {
         self.selector.most_wanted()
     }
 
-    /// What the line could take of it, as of the last allocation, and whether something of all that is wanted on this line had no room.
+    /// What the line could take of it, as of the last allocation, and whether something of all that is wanted on this line had no room; `None`:
+    /// that doesn't matter to its publisher, or nothing is wanted of it.
     pub fn set_appetite(&mut self, now: Instant, appetite: Option<Appetite>, short: bool) {
-        let since = self.appetite.and_then(|(_, since)| since).unwrap_or(now);
-        let before = self.appetite.map(|(appetite, _)| appetite);
-        self.appetite = appetite.map(|appetite| (appetite.smoothed(before), short.then_some(since)));
-        if let Some((appetite, _)) = self.appetite.filter(|(appetite, _)| appetite.fits()) {
-            self.hope = Some((now, appetite));
+        match (appetite, &mut self.appetite) {
+            (Some(appetite), Some(remembered)) => remembered.set(now, appetite, short),
+            (Some(appetite), none) => *none = Some(Box::new(Remembered::new(now, appetite, short))),
+            (None, appetite) => *appetite = None,
         }
     }
 
-    /// What the line could take of it, lately at most; all, as long as it isn't known for some seconds that there is no room for that.
+    /// What the line could take of it, as far as that matters to its publisher.
     pub fn appetite(&self, now: Instant) -> Option<Appetite> {
-        let (appetite, since) = self.appetite?;
-        let lasts = since.is_some_and(|since| now.saturating_duration_since(since) >= PATIENCE);
-        let hopes = self.hope.is_some_and(|(at, hope)| {
-            let fits = Appetite { full: appetite.full, ..hope }.fits();
-            hope.size == appetite.size && fits && now.saturating_duration_since(at) < HOPE
-        });
-        let could = if hopes { appetite.could.max(appetite.least()) } else { appetite.could };
-        let appetite = Appetite { could, ..appetite };
-        Some(if lasts { appetite } else { Appetite { could: appetite.all(), ..appetite } })
+        self.appetite.as_ref().map(|remembered| remembered.get(now))
     }
 
     /// The priority that the subscriber gave it, 1 the highest; 0: none.

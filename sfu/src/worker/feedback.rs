@@ -1,9 +1,8 @@
 //! RTCP both ways: what peers say of our streams and of theirs, and what we tell them, once a turn.
 
-use super::Worker;
+use super::{Worker, upstream};
 use crate::congestion::trend::Usage;
 use crate::id::{Ssrc, TrackId, TransportId};
-use crate::params::Kind;
 use crate::rtp::rtcp::{self, Blocks, Rtcp};
 use crate::rtp::rtcp_write;
 use crate::subscribe::Subscription;
@@ -158,15 +157,12 @@ impl Worker {
                 peer.arrivals.poll(now, from, peer.last_media, &mut feedback);
                 peer.flush_rtcp(batch, |buf| buf.extend_from_slice(&feedback));
             }
-            let is_video = |track| self.tracks.get(track).is_some_and(|p| p.track.kind() == Kind::Video);
-            let alone = peer.publishing.iter().filter(|track| is_video(track)).count() == 1;
             for index in 0..peer.publishing.len() {
-                let Some(publication) = peer.publishing.get(index).and_then(|track| self.tracks.get_mut(track)) else {
-                    continue;
-                };
+                let Some(track) = peer.publishing.get(index).copied() else { continue };
+                let limit = upstream::limit(now, &mut self.tracks, &peer.publishing, track);
+                let Some(publication) = self.tracks.get_mut(&track) else { continue };
                 if publication.track.poll_timeout(now).is_some_and(|at| at <= now) {
                     let from = peer.local_ssrc;
-                    let limit = publication.upstream_limit(now, alone);
                     self.counters.limits_told += u64::from(limit.is_some());
                     let media = peer.last_media;
                     peer.flush_rtcp(batch, |buf| {
