@@ -5,18 +5,12 @@ import { Call } from '../harness/call.js';
 import { makeFilm } from '../harness/film.js';
 import { watchEncoder } from '../harness/encoder.js';
 import { Frames, clock, longestFreeze, longestGap, passes } from '../harness/frames.js';
-import { Line, leadOver } from '../harness/line.js';
-import { network } from '../harness/network.js';
+import { CAMERA, LOOKS_ON, ONE_PORT, TOP, arriveOverLine } from '../harness/poor-line.js';
 import { story } from '../harness/story.js';
 import { poll } from '../harness/wait.js';
 
 /** @typedef {import('../harness/frames.js').Shown} Shown */
 
-const CAMERA = /** @type {const} */ ({ kind: 'device', width: 1280, height: 720, fps: 30 });
-/** Large enough for the page to ask for the best layer of one who is alone with them. */
-const VIEWPORT = { width: 1600, height: 1000 };
-const LOOKS_ON = { switches: { video: '0', audio: '0' }, viewport: VIEWPORT };
-const TOP = 720;
 /** So long without a frame on a good line, in ms. */
 const STALL = 240;
 
@@ -38,20 +32,9 @@ async function people(call, switches = {}, camera = CAMERA) {
   // With other codecs the encoder decides how large it can.
   await good.reach(switches.codec ? undefined : camera.height, 0, 30_000);
 
-  const server = { address: network().serverAddress, port: call.server.udpBasePort };
-  const line = await new Line(server).open();
-  const ben = await call.arrive('ben', LOOKS_ON);
-  await ben.page.evaluateOnNewDocument(leadOver, server, line.port);
-  const enter = async () => {
-    await ben.open(`/r/${call.room}`, { name: 'ben', autojoin: '1', ...LOOKS_ON.switches });
-    await ben.joined();
-    return new Frames(ben, ana).watch();
-  };
-  return { ana, ben, good, line, enter };
+  const { line, enter } = await arriveOverLine(call, { rate: Infinity, delay: 20, loss: 0 });
+  return { ana, good, line, enter: () => enter(ana) };
 }
-
-/** One worker, so that media has one port. */
-const ONE_PORT = { server: ['--workers', '1'], timeout: 180_000 };
 
 story(
   'the picture follows the width of the line',
@@ -149,14 +132,9 @@ story(
   async (call, t) => {
     const film = makeFilm(join(Call.out, 'before-a-bookshelf.y4m'));
     const ana = await call.join('ana', { film, camera: CAMERA });
-    const server = { address: network().serverAddress, port: call.server.udpBasePort };
-    const line = await new Line(server).open();
+    const { line, enter } = await arriveOverLine(call, { rate: 500_000, delay: 20, loss: 0 });
     t.after(() => line.end());
-    line.weather = { rate: 500_000, delay: 20, loss: 0 };
-    const ben = await call.arrive('ben', LOOKS_ON);
-    await ben.page.evaluateOnNewDocument(leadOver, server, line.port);
-    await ben.open(`/r/${call.room}`, { name: 'ben', autojoin: '1', ...LOOKS_ON.switches });
-    await ben.joined();
+    const seen = await enter(ana);
     const encodes = (/** @type {string} */ words, /** @type {number} */ layers) =>
       ana.until(
         words,
@@ -172,7 +150,6 @@ story(
     await encodes('only the lowest is left, for no other fits', 1);
     const wide = clock();
     line.weather = { rate: Infinity, delay: 20, loss: 0 };
-    const seen = await new Frames(ben, ana).watch();
     const top = await seen.reach(TOP, wide, 20_000);
     t.diagnostic(`full quality ${((top - wide) / 1_000).toFixed(1)} s after the line is wide (at most 10)`);
     assert.ok(top - wide <= 10_000, `full quality took ${top - wide} ms`);

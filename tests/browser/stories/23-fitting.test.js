@@ -3,31 +3,19 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { Call } from '../harness/call.js';
 import { makeFilm } from '../harness/film.js';
-import { Frames, clock, passes } from '../harness/frames.js';
-import { Line, leadOver } from '../harness/line.js';
-import { network } from '../harness/network.js';
+import { clock, passes } from '../harness/frames.js';
+import { CAMERA, ONE_PORT, TOP, arriveOverLine } from '../harness/poor-line.js';
 import { story } from '../harness/story.js';
 import { poll } from '../harness/wait.js';
-
-const CAMERA = /** @type {const} */ ({ kind: 'device', width: 1280, height: 720, fps: 30 });
-const LOOKS_ON = { switches: { video: '0', audio: '0' }, viewport: { width: 1600, height: 1000 } };
-const TOP = 720;
-const ONE_PORT = { server: ['--workers', '1'], timeout: 175_000 };
 
 story(
   'the largest picture is made to fit the line of the only one who watches',
   async (call, t) => {
     const film = makeFilm(join(Call.out, 'before-a-bookshelf.y4m'));
     const ana = await call.join('ana', { film, camera: CAMERA });
-    const server = { address: network().serverAddress, port: call.server.udpBasePort };
-    const line = await new Line(server).open();
+    const { line, enter } = await arriveOverLine(call, { rate: Infinity, delay: 20, loss: 0 });
     t.after(() => line.end());
-    line.weather = { rate: Infinity, delay: 20, loss: 0 };
-    const ben = await call.arrive('ben', LOOKS_ON);
-    await ben.page.evaluateOnNewDocument(leadOver, server, line.port);
-    await ben.open(`/r/${call.room}`, { name: 'ben', autojoin: '1', ...LOOKS_ON.switches });
-    await ben.joined();
-    const seen = await new Frames(ben, ana).watch();
+    const seen = await enter(ana);
     const all = (/** @type {string} */ words) =>
       poll(words, 40_000, async () => {
         const { rate } = line.seen(clock() - 2_000, clock());
