@@ -85,6 +85,8 @@ struct Shown {
     /// Simulcast layer.
     layer: u8,
     epoch: u32,
+    /// The packet with which it began.
+    first: u64,
     /// Of its frames, these.
     now: Layers,
     /// Oldest first: packet and picture with which others began to be shown, and what was until then.
@@ -309,9 +311,9 @@ impl Selector {
     /// The packet that was judged [`Verdict::Switch`] is shown.
     pub fn switched(&mut self, media: &Media) {
         let now = self.target().map_or(Layers { spatial: 0, temporal: u8::MAX }, |(_, layers)| layers);
-        let (layer, epoch, newest, ts) = (media.layer, media.epoch, media.index, media.ts);
+        let (layer, epoch, first, newest, ts) = (media.layer, media.epoch, media.index, media.index, media.ts);
         let (changes, judged) = (VecDeque::new(), VecDeque::new());
-        let shown = Shown { layer, epoch, now, changes, newest, ts, whole: true, judged };
+        let shown = Shown { layer, epoch, first, now, changes, newest, ts, whole: true, judged };
         self.end();
         self.current = Some(shown);
     }
@@ -349,8 +351,9 @@ impl Selector {
     /// Whether a packet is one of those that are shown, or were; `None`: that was too long ago. What isn't may have got a number, if it came
     /// late.
     pub fn shows(&self, media: &Media) -> Option<bool> {
-        let same = |shown: &&Shown| (shown.layer, shown.epoch) == (media.layer, media.epoch);
-        let shown = [&self.current, &self.before].into_iter().flatten().find(same)?;
+        let of_it =
+            |shown: &&Shown| (shown.layer, shown.epoch) == (media.layer, media.epoch) && shown.first <= media.index;
+        let shown = [&self.current, &self.before].into_iter().flatten().find(of_it)?;
         Some(shown.is_judged(media).unwrap_or_else(|| shown.at(media).need(media)))
     }
 
@@ -478,6 +481,29 @@ mod tests {
         assert_eq!((feed(&mut s, 0, true), s.keyframe_wanted()), (Verdict::Drop, None));
         s.set(SubscriptionSettings { paused: false, max_spatial: 0, ..Default::default() });
         assert_eq!((feed(&mut s, 0, false), s.keyframe_wanted()), (Verdict::Drop, Some(0)));
+    }
+
+    #[test]
+    fn what_is_asked_for_again_is_shown_if_it_was_then() {
+        let mut s = selector(0);
+        let spatial = |index, spatial, keyframe| {
+            let mut packet = packet(0, keyframe, LayerSet(1));
+            (packet.index, packet.meta.spatial, packet.meta.spatials) = (index, spatial, LayerSet(7));
+            packet
+        };
+        let low = spatial(1, 0, true);
+        assert_eq!(s.judge(&low), Verdict::Switch);
+        s.switched(&low);
+        // It is paused for a moment, and may be large then.
+        s.fit(Fit::NONE, true);
+        s.fit(Fit::default(), true);
+        s.set(SubscriptionSettings { paused: false, max_spatial: 2, ..Default::default() });
+        let high = spatial(10, 0, true);
+        assert_eq!(s.judge(&high), Verdict::Switch);
+        s.switched(&high);
+        let shows = |index, layer| s.shows(&spatial(index, layer, false));
+        assert_eq!([shows(2, 0), shows(2, 2), shows(11, 2)], [Some(true), Some(false), Some(true)]);
+        assert_eq!(shows(0, 2), None, "nobody knows");
     }
 
     #[test]
