@@ -178,6 +178,8 @@ pub enum Event {
     },
     /// First packet of a published track arrived.
     TrackStarted {
+        /// Whose.
+        transport: TransportId,
         /// Which.
         track: TrackId,
     },

@@ -41,7 +41,7 @@ impl Worker {
         let Some(publication) = self.tracks.get_mut(&route.track) else { return };
         let media = publication.track.handle_rtp(now, route.layer, route.rtx, packet);
         if publication.track.take_started() {
-            self.events.push_back(crate::api::Event::TrackStarted { track: route.track });
+            self.events.push_back(crate::api::Event::TrackStarted { transport: from, track: route.track });
         }
         let Some(media) = media else { return };
 

@@ -54,6 +54,14 @@ impl Room {
             return;
         }
         publication.wanted = Some(wanted);
+        self.tell_wanted_again(track, cx);
+    }
+
+    /// Tells the publisher of a track what was decided last. A client that isn't done with publishing yet forgets what it is told of the track;
+    /// once something comes of it, it knows.
+    pub(super) fn tell_wanted_again(&self, track: TrackId, cx: &mut Context<'_>) {
+        let Some(publication) = self.publications.get(&track) else { return };
+        let Some(wanted) = publication.wanted else { return };
         let qualities: Vec<proto::SubscribedQuality> = [VideoQuality::Low, VideoQuality::Medium, VideoQuality::High]
             .into_iter()
             .zip(wanted)

@@ -366,7 +366,12 @@ impl Rooms {
                     self.within(id, now, |room, cx| room.tell_one_of_door(key, cx));
                 }
             }
-            Event::ChannelOpen { .. } | Event::TrackStarted { .. } => {}
+            Event::TrackStarted { transport, track } => {
+                if let Some((id, _)) = of(&transport) {
+                    self.within(id, now, |room, cx| room.tell_wanted_again(track, cx));
+                }
+            }
+            Event::ChannelOpen { .. } => {}
         }
     }
 

@@ -41,3 +41,24 @@ story('a receiver chooses the quality', async (call) => {
   await width('the middle layer comes', 480, 800);
   await ben.expectPicture(ana);
 });
+
+story('a camera that nobody watches is encoded small until somebody does', async (call) => {
+  const ana = await call.join('ana', { camera: CAMERA });
+  const encodes = (/** @type {string} */ words, /** @type {number} */ layers) =>
+    ana.until(
+      words,
+      20_000,
+      (wanted) => {
+        const active = window.__story.encoding('camera');
+        if (active !== wanted) throw new Error(`${active} layers`);
+        return active;
+      },
+      layers,
+    );
+  await encodes('only the lowest layer is encoded', 1);
+  const ben = await call.join('ben', { switches: { video: '0', audio: '0' }, viewport: { width: 1600, height: 1000 } });
+  await ben.expectPicture(ana);
+  await encodes('all are, for somebody who sees her large', 3);
+  await ben.leave();
+  await encodes('only the lowest layer again', 1);
+});

@@ -41,6 +41,13 @@ fn a_camera_that_nobody_watches_encodes_its_lowest_layer() {
         updates.iter().map(|u| u.subscribed_qualities.iter().map(|q| q.enabled).collect()).collect()
     };
     assert_eq!(on(find!(world.heard(ana), SubscribedQualityUpdate)), [[true, false, false]]);
+    // Its client may not have known the track yet.
+    for command in world.commands() {
+        if let Command::Publish { transport, track, .. } = command {
+            world.event(Event::TrackStarted { transport, track });
+        }
+    }
+    assert_eq!(on(find!(world.heard(ana), SubscribedQualityUpdate)), [[true, false, false]], "once, not for sound");
     let ben = world.join("ben", CHROMIUM_JOIN);
     assert_eq!(on(find!(world.heard(ana), SubscribedQualityUpdate)), [[true, true, true]]);
     world.ask(ben, Request::Leave(proto::LeaveRequest::default()));
