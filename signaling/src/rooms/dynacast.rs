@@ -8,9 +8,13 @@ use livekit_protocol as proto;
 use proto::VideoQuality;
 use ramai_sfu::id::{SubscriptionId, TrackId};
 use ramai_sfu::params::Kind;
+use std::time::Duration;
 
 /// From so many participants on, a camera that nobody watches sends nothing.
 const LARGE: usize = 50;
+/// A browser that begins with all its layers knows after so long how much its line takes. One that begins with the lowest asks no more of the
+/// line than that, and whoever watches it first then waits up to 15 s for a large picture (Chromium).
+const SETTLING: Duration = Duration::from_secs(10);
 
 impl Room {
     /// Which layers of a track have room on the way to one of its subscribers changed: what fits nobody isn't encoded.
@@ -37,6 +41,7 @@ impl Room {
             None if publication.wanted.is_none() && cx.subscribers.has(track) => return,
             // In a large room that is most cameras, and all of them together would be more than what is watched.
             None if self.sessions.len() >= LARGE => None,
+            None if !publication.settled => return,
             // The lowest goes on, so that the next who watches has a picture at once.
             None => Some(0),
         };
@@ -54,12 +59,28 @@ impl Room {
             return;
         }
         publication.wanted = Some(wanted);
-        self.tell_wanted_again(track, cx);
+        self.say_wanted(track, cx);
     }
 
-    /// Tells the publisher of a track what was decided last. A client that isn't done with publishing yet forgets what it is told of the track;
-    /// once something comes of it, it knows.
-    pub(super) fn tell_wanted_again(&self, track: TrackId, cx: &mut Context<'_>) {
+    /// The first packet of a track came.
+    pub(super) fn track_started(&mut self, track: TrackId, cx: &mut Context<'_>) {
+        self.settling.push_back((cx.now + SETTLING, track));
+        // A client that isn't done with publishing yet forgets what it is told of the track; it is now.
+        self.say_wanted(track, cx);
+    }
+
+    /// What began long enough ago may be told that nobody watches.
+    pub(super) fn settle(&mut self, cx: &mut Context<'_>) {
+        while let Some((_, track)) = self.settling.pop_front_if(|(at, _)| *at <= cx.now) {
+            if let Some(publication) = self.publications.get_mut(&track) {
+                publication.settled = true;
+                self.tell_wanted(track, cx);
+            }
+        }
+    }
+
+    /// Tells the publisher of a track what was decided last.
+    fn say_wanted(&self, track: TrackId, cx: &mut Context<'_>) {
         let Some(publication) = self.publications.get(&track) else { return };
         let Some(wanted) = publication.wanted else { return };
         let qualities: Vec<proto::SubscribedQuality> = [VideoQuality::Low, VideoQuality::Medium, VideoQuality::High]

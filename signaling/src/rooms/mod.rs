@@ -368,7 +368,7 @@ impl Rooms {
             }
             Event::TrackStarted { transport, track } => {
                 if let Some((id, _)) = of(&transport) {
-                    self.within(id, now, |room, cx| room.tell_wanted_again(track, cx));
+                    self.within(id, now, |room, cx| room.track_started(track, cx));
                 }
             }
             Event::ChannelOpen { .. } => {}

@@ -17,7 +17,7 @@ use proto::DisconnectReason;
 use proto::leave_request::Action;
 use proto::participant_info::State;
 use ramai_sfu::id::{TrackId, TransportId, WorkerId};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 /// What was sent so long before a line was found to be cut may not have arrived: the longest silence that a client is allowed.
@@ -58,6 +58,8 @@ pub struct Room {
     /// Those who were told to others.
     pub(super) pages: Pages,
     pub(super) lately: Lately,
+    /// Tracks that began, and when they count as settled; oldest first.
+    pub(super) settling: VecDeque<(Instant, TrackId)>,
 }
 
 impl Room {
@@ -83,6 +85,7 @@ impl Room {
             slots: None,
             pages: Pages::default(),
             lately: Lately::default(),
+            settling: VecDeque::new(),
         }
     }
 
@@ -230,6 +233,7 @@ impl Room {
         for key in ended {
             self.remove(key, DisconnectReason::SignalClose, None, cx);
         }
+        self.settle(cx);
         self.tell(cx);
         self.lately.prune(cx.now);
         let Room { sessions, publications, .. } = self;

@@ -62,6 +62,7 @@ impl Room {
                 allowed: None,
                 seen: true,
                 wanted: None,
+                settled: true,
                 part: Part::Slot,
             });
         }

@@ -41,6 +41,8 @@ pub struct Publication {
     pub seen: bool,
     /// What the publisher was told is wanted, by quality; `None` before it was told anything.
     pub wanted: Option<[bool; 3]>,
+    /// Something came of it for so long that its publisher knows how much its line takes.
+    pub settled: bool,
     /// Its part in a room with speaker slots.
     pub part: Part,
 }
@@ -182,6 +184,7 @@ impl Pending {
             allowed: None,
             seen: false,
             wanted: None,
+            settled: false,
             part,
         }
     }

@@ -55,9 +55,19 @@ story('a camera that nobody watches is encoded small until somebody does', async
       },
       layers,
     );
+  await encodes('all layers are encoded, until it is known what the line takes', 3);
   await encodes('only the lowest layer is encoded', 1);
   const ben = await call.join('ben', { switches: { video: '0', audio: '0' }, viewport: { width: 1600, height: 1000 } });
-  await ben.expectPicture(ana);
+  await ben.until(
+    'the high layer comes',
+    10_000,
+    async (identity) => {
+      const wide = (await window.__story.inbound(identity, 'camera'))?.frameWidth ?? 0;
+      if (wide < 900) throw new Error(`${wide} wide`);
+      return wide;
+    },
+    ana.identity,
+  );
   await encodes('all are, for somebody who sees her large', 3);
   await ben.leave();
   await encodes('only the lowest layer again', 1);

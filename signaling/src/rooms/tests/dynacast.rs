@@ -40,18 +40,38 @@ fn a_camera_that_nobody_watches_encodes_its_lowest_layer() {
     let on = |updates: Vec<proto::SubscribedQualityUpdate>| -> Vec<Vec<bool>> {
         updates.iter().map(|u| u.subscribed_qualities.iter().map(|q| q.enabled).collect()).collect()
     };
+    begin(&mut world);
+    world.wait(Duration::from_secs(9));
+    assert!(
+        find!(world.heard(ana), SubscribedQualityUpdate).is_empty(),
+        "it begins with all, so that it knows its line"
+    );
+    world.wait(Duration::from_secs(1));
     assert_eq!(on(find!(world.heard(ana), SubscribedQualityUpdate)), [[true, false, false]]);
-    // Its client may not have known the track yet.
+    let ben = world.join("ben", CHROMIUM_JOIN);
+    assert_eq!(on(find!(world.heard(ana), SubscribedQualityUpdate)), [[true, true, true]]);
+    world.ask(ben, Request::Leave(proto::LeaveRequest::default()));
+    assert_eq!(on(find!(world.heard(ana), SubscribedQualityUpdate)), [[true, false, false]]);
+}
+
+#[test]
+fn a_client_that_does_not_know_its_track_yet_is_told_again_when_it_begins() {
+    let mut world = World::new();
+    let ana = world.join("ana", CHROMIUM_JOIN);
+    world.publish(ana);
+    world.join("ben", CHROMIUM_JOIN);
+    assert_eq!(find!(world.heard(ana), SubscribedQualityUpdate).len(), 1);
+    begin(&mut world);
+    assert_eq!(find!(world.heard(ana), SubscribedQualityUpdate).len(), 1, "not for sound");
+}
+
+/// The first packet of each track that was published comes.
+fn begin(world: &mut World) {
     for command in world.commands() {
         if let Command::Publish { transport, track, .. } = command {
             world.event(Event::TrackStarted { transport, track });
         }
     }
-    assert_eq!(on(find!(world.heard(ana), SubscribedQualityUpdate)), [[true, false, false]], "once, not for sound");
-    let ben = world.join("ben", CHROMIUM_JOIN);
-    assert_eq!(on(find!(world.heard(ana), SubscribedQualityUpdate)), [[true, true, true]]);
-    world.ask(ben, Request::Leave(proto::LeaveRequest::default()));
-    assert_eq!(on(find!(world.heard(ana), SubscribedQualityUpdate)), [[true, false, false]]);
 }
 
 #[test]
