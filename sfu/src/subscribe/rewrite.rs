@@ -29,6 +29,9 @@ const MAX_LATE: u32 = 3;
 /// A key frame that is older than what was sent by more than this part of a second shows the past.
 const OUTDATED: u32 = 5;
 
+/// Pictures that are remembered as counted: where a second of the uplink comes late, many holes fill before the rest of one does.
+const MAX_COUNTED: usize = 64;
+
 /// Packets that came late into a hole that was kept for them and turned out to be of a frame left out: so many runs of them are
 /// remembered.
 const MAX_BLANKS: usize = 32;
@@ -45,8 +48,8 @@ struct Segment {
     /// Highest index so far, and whose frame it is of if that is left out: timestamp and spatial layer.
     seen: u64,
     skipping: Option<(u32, u8)>,
-    /// Timestamps of the last pictures that were counted as left out.
-    counted: [Option<u32>; 4],
+    /// Timestamps of the last pictures that were counted as left out, newest first.
+    counted: VecDeque<u32>,
     gaps: Gaps,
     index_offset: u64,
     ts_offset: u32,
@@ -84,10 +87,10 @@ impl Segment {
     /// Whether the picture of a packet that is left out has to be counted: VP8 numbers pictures without a gap; in VP9 the numbers say what a
     /// picture builds on.
     fn counts(&mut self, media: &Media) -> bool {
-        let new = media.format.codec == Codec::Vp8 && !self.counted.contains(&Some(media.ts));
+        let new = media.format.codec == Codec::Vp8 && !self.counted.contains(&media.ts);
         if new {
-            self.counted.rotate_right(1);
-            self.counted[0] = Some(media.ts);
+            self.counted.push_front(media.ts);
+            self.counted.truncate(MAX_COUNTED);
         }
         new
     }
@@ -180,7 +183,7 @@ impl Rewriter {
             last: media.index,
             seen: media.index,
             skipping: None,
-            counted: [None; 4],
+            counted: VecDeque::new(),
             gaps: Gaps::default(),
             index_offset: self.next_index.wrapping_sub(media.index),
             ts_offset: ts.wrapping_sub(media.ts),

@@ -117,6 +117,30 @@ fn a_whole_segment_may_be_taken_back_and_nothing_beyond_a_hole() {
 }
 
 #[test]
+fn a_picture_that_is_left_out_counts_once_however_late_the_rest_of_it_comes() {
+    let now = crate::test_epoch();
+    let mut r = Rewriter::new(100, 7_000);
+    // Each picture has two packets; of twelve only the first and the last are shown.
+    let packet = |index: u16| {
+        let mut packet = packet(0, 500 + u64::from(index), u32::from(index / 2) * 3_000, 40 + index / 2);
+        packet.format.codec = Codec::Vp8;
+        packet
+    };
+    r.switch(now, RATE, &packet(0));
+    for index in [0, 1] {
+        r.forward(now, &packet(index));
+    }
+    // All but the last halves of two were lost at first, and are repaired; one of these is the last to be whole.
+    let lost = [20].into_iter().chain((2..18).rev()).chain([18]);
+    for index in [19, 21] {
+        r.skip(&packet(index));
+    }
+    lost.for_each(|index| assert_eq!(r.skip(&packet(index)), None));
+    let last = r.forward(now, &packet(22)).unwrap();
+    assert_eq!((last.index, last.picture.id.map(|id| id.1)), (102, Some(41)));
+}
+
+#[test]
 fn holes_of_the_old_layer_can_still_be_filled() {
     let now = crate::test_epoch();
     let mut r = Rewriter::new(1, 0);

@@ -86,3 +86,15 @@ fn who_joins_four_cameras_sees_them_move() {
 fn a_late_key_frame_with_fewer_layers_is_not_sent_without_its_end() {
     seed("rough", 387);
 }
+
+/// Who was shown the lowest spatial layer and then all of them got repeats of the upper ones from before, amid which packets had been left out.
+#[test]
+fn what_was_not_shown_is_not_repeated_when_it_is_shown_later() {
+    seed("rough", 744);
+}
+
+/// A second of an uplink came late, and the rest of a picture that is left out after many others: it was counted twice.
+#[test]
+fn a_picture_that_is_left_out_counts_once() {
+    seed("rough", 1210);
+}
