@@ -13,7 +13,7 @@ use std::time::Duration;
 /// From so many participants on, a camera that nobody watches sends nothing.
 const LARGE: usize = 50;
 /// A browser that begins with all its layers knows after so long how much its line takes. One that begins with the lowest asks no more of the
-/// line than that, and whoever watches it first then waits up to 15 s for a large picture (Chromium).
+/// line than that.
 const SETTLING: Duration = Duration::from_secs(10);
 
 impl Room {

@@ -1,5 +1,5 @@
-// When the lowest layer of somebody's own camera was encoded: an encoder leaves frames out for half a second after a key frame that was
-// too large for its rate, and then a viewer's picture stands still whatever the server does.
+// What somebody's own camera is encoded as, and when its lowest layer was: an encoder leaves frames out for half a second after a key frame that
+// was too large for its rate, and then a viewer's picture stands still whatever the server does.
 
 /** Looks so often, in ms. */
 const EVERY = 50;
@@ -26,4 +26,18 @@ export async function watchEncoder(publisher) {
     /** When there were new frames, within {@link EVERY}. @returns {Promise<{ at: number }[]>} */
     all: () => publisher.evaluate(() => /** @type {any} */ (window).__encoded),
   };
+}
+
+/** Waits until so many layers of it are encoded. @param {import('./participant.js').Participant} publisher  @param {string} words  @param {number} layers */
+export function encodes(publisher, words, layers) {
+  return publisher.until(
+    words,
+    40_000,
+    (wanted) => {
+      const active = window.__story.encoding('camera');
+      if (active !== wanted) throw new Error(`${active} layers`);
+      return active;
+    },
+    layers,
+  );
 }

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { Call } from '../harness/call.js';
 import { makeFilm } from '../harness/film.js';
-import { watchEncoder } from '../harness/encoder.js';
+import { encodes, watchEncoder } from '../harness/encoder.js';
 import { Frames, clock, longestFreeze, longestGap, passes } from '../harness/frames.js';
 import { CAMERA, LOOKS_ON, ONE_PORT, TOP, arriveOverLine } from '../harness/poor-line.js';
 import { story } from '../harness/story.js';
@@ -135,19 +135,8 @@ story(
     const { line, enter } = await arriveOverLine(call, { rate: 500_000, delay: 20, loss: 0 });
     t.after(() => line.end());
     const seen = await enter(ana);
-    const encodes = (/** @type {string} */ words, /** @type {number} */ layers) =>
-      ana.until(
-        words,
-        40_000,
-        (wanted) => {
-          const active = window.__story.encoding('camera');
-          if (active !== wanted) throw new Error(`${active} layers`);
-          return active;
-        },
-        layers,
-      );
-    await encodes('all three layers are tried', 3);
-    await encodes('only the lowest is left, for no other fits', 1);
+    await encodes(ana, 'all three layers are tried', 3);
+    await encodes(ana, 'only the lowest is left, for no other fits', 1);
     const wide = clock();
     line.weather = { rate: Infinity, delay: 20, loss: 0 };
     const top = await seen.reach(TOP, wide, 20_000);
