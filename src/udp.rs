@@ -6,6 +6,7 @@
 #[cfg(not(target_os = "linux"))]
 compile_error!("Ramai's sockets need Linux (recvmmsg, sendmmsg, UDP_SEGMENT)");
 
+mod arrival;
 mod message;
 mod overflow;
 #[allow(unsafe_code)] // The system calls; every other file is free of it.
@@ -14,6 +15,7 @@ mod waker;
 
 pub use waker::Waker;
 
+use arrival::Clocks;
 use message::{Address, Control};
 use overflow::Overflow;
 use ramai_sfu::Batch;
@@ -134,6 +136,9 @@ impl UdpSocket {
         if let Err(error) = syscall::report_overflow(inner.as_fd()) {
             tracing::info!(%error, "this kernel doesn't tell which packets it drops");
         }
+        if let Err(error) = syscall::report_time(inner.as_fd()) {
+            tracing::info!(%error, "this kernel doesn't tell when packets came");
+        }
         let gso = syscall::supports_gso(inner.as_fd());
         // Costs nothing where nothing is joined, as on loopback what is sent singly (819 ns to receive a datagram either way);
         // joined in pairs they take 559 ns. A network card joins what comes in a burst.
@@ -180,11 +185,12 @@ impl UdpSocket {
     }
 
     /// Hands over the datagrams that wait, up to `limit` and what one system call more may bring, in the order of their arrival,
-    /// and tells how many there were (dropped ones too). Fewer than `limit` means that no more waited.
+    /// and tells how many there were (dropped ones too). Fewer than `limit` means that no more waited. Each is given with when it
+    /// came, which may have been long before we had time for it.
     ///
     /// # Errors
     /// The socket is broken; nothing that a peer does leads here.
-    pub fn recv(&mut self, limit: usize, mut f: impl FnMut(Path, &mut [u8])) -> io::Result<usize> {
+    pub fn recv(&mut self, limit: usize, mut f: impl FnMut(Path, Instant, &mut [u8])) -> io::Result<usize> {
         let mut total = 0;
         while total < limit {
             let count = match self.inbox.receive(self.inner.as_fd()) {
@@ -197,21 +203,23 @@ impl UdpSocket {
                 }
                 Err(error) => return Err(error),
             };
+            let clocks = Clocks::read();
             if let Some(counter) = self.inbox.overflow(count) {
-                self.overflow.saw(Instant::now(), counter);
+                self.overflow.saw(clocks.now, counter);
             }
             for message in self.inbox.received(count) {
                 let datagrams = message.count();
                 total += datagrams;
                 self.received += datagrams as u64;
                 let (remote, local, cut) = (message.remote, message.local.filter(|_| self.any), message.truncated);
+                let came = clocks.arrival(message.came);
                 let Some(remote) = remote.filter(|_| !cut) else {
                     self.truncated += datagrams as u64;
                     continue;
                 };
                 for datagram in message.datagrams() {
                     if datagram.len() <= LONGEST {
-                        f(Path { remote, local }, datagram);
+                        f(Path { remote, local }, came, datagram);
                     } else {
                         self.truncated += 1;
                     }

@@ -176,7 +176,10 @@ impl Loop {
     /// Takes a bounded number of datagrams; true if more may wait.
     fn take_datagrams(&mut self, now: Instant) -> bool {
         let (worker, limit) = (&mut self.worker, self.meter.limit());
-        match self.socket.recv(limit, |path, payload| worker.handle_datagram(now, Datagram { path, payload })) {
+        match self
+            .socket
+            .recv(limit, |path, came, payload| worker.handle_datagram(now, Datagram { path, came, payload }))
+        {
             Ok(received) => {
                 self.meter.took(received >= limit);
                 received >= limit

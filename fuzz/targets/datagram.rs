@@ -25,7 +25,7 @@ fuzz_target!(|input: &[u8]| {
     for datagram in datagrams(input) {
         let Some((kind, payload)) = datagram.split_first() else { continue };
         let mut payload = if kind & 1 == 0 { payload.to_vec() } else { authentic(payload) };
-        worker.handle_datagram(now, Datagram { path: path(kind >> 5), payload: &mut payload });
+        worker.handle_datagram(now, Datagram { path: path(kind >> 5), came: now, payload: &mut payload });
         came += 1;
         now += Duration::from_millis(u64::from(kind & 0x1e) * 4);
         worker.handle_timeout(now);

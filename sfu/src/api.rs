@@ -8,6 +8,7 @@ use crate::params::{
 use bytes::Bytes;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Instant;
 
 /// What signaling asks of a worker. Commands about something unknown (already closed) are ignored and counted.
 #[derive(Clone, Debug)]
@@ -261,6 +262,8 @@ pub struct Path {
 pub struct Datagram<'a> {
     /// Whence.
     pub path: Path,
+    /// When it came: it may have waited until it was handed over.
+    pub came: Instant,
     /// What.
     pub payload: &'a mut [u8],
 }

@@ -54,7 +54,7 @@ impl Call {
 
     fn send(&mut self, from: usize, mut sealed: Vec<u8>) {
         let (now, path) = (self.plane.now, self.plane.members[from].client.path());
-        self.plane.worker.handle_datagram(now, Datagram { path, payload: &mut sealed });
+        self.plane.worker.handle_datagram(now, Datagram { path, came: now, payload: &mut sealed });
     }
 
     /// The watcher's own estimate (draft-alvestrand-rmcat-remb-03), behind an empty report.

@@ -40,7 +40,7 @@ fn attack(plane: &mut Plane, rng: &mut ChaCha8Rng, count: usize, mut path: impl 
     for i in 0..count {
         let len = forge(rng, &mut buf);
         let path = path(rng);
-        plane.worker.handle_datagram(plane.now, Datagram { path, payload: &mut buf[..len] });
+        plane.worker.handle_datagram(plane.now, Datagram { path, came: plane.now, payload: &mut buf[..len] });
         if i % TURN == 0 {
             plane.now += Duration::from_millis(1);
             plane.settle();
@@ -54,7 +54,7 @@ fn media_flows(plane: &mut Plane, seqs: std::ops::Range<u16>) {
     for seq in seqs.clone() {
         let mut sealed = plane.members[0].client.seal_rtp(&packet(seq, format!("genuine {seq}").as_bytes()));
         let path = plane.members[0].client.path();
-        plane.worker.handle_datagram(plane.now, Datagram { path, payload: &mut sealed });
+        plane.worker.handle_datagram(plane.now, Datagram { path, came: plane.now, payload: &mut sealed });
         plane.settle();
     }
     let ben = &mut plane.members[1];

@@ -52,7 +52,9 @@ impl Call {
         plain[1] |= u8::from(end) << 7;
         let ana = &mut self.plane.members[0].client;
         let (path, mut sealed) = (ana.path(), ana.seal_rtp(&plain));
-        self.plane.worker.handle_datagram(self.plane.now, Datagram { path, payload: &mut sealed });
+        self.plane
+            .worker
+            .handle_datagram(self.plane.now, Datagram { path, came: self.plane.now, payload: &mut sealed });
         self.seq += 1;
         self.sent.push(payload);
         self.arrive();

@@ -41,7 +41,7 @@ fn hear(plane: &mut Plane) -> usize {
         let path = member.client.path();
         for mut payload in member.client.transmits(plane.now) {
             handshakes += usize::from(is_handshake(&payload));
-            plane.worker.handle_datagram(plane.now, Datagram { path, payload: &mut payload });
+            plane.worker.handle_datagram(plane.now, Datagram { path, came: plane.now, payload: &mut payload });
         }
     }
     handshakes

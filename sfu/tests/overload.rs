@@ -138,7 +138,9 @@ impl Call {
         *seq = seq.wrapping_add(1);
         let client = &mut self.plane.members[member].client;
         let (path, mut sealed) = (client.path(), client.seal_rtp(&packet));
-        self.plane.worker.handle_datagram(self.plane.now, Datagram { path, payload: &mut sealed });
+        self.plane
+            .worker
+            .handle_datagram(self.plane.now, Datagram { path, came: self.plane.now, payload: &mut sealed });
     }
 
     /// A frame of VP8: payload descriptor, and the inverse key frame flag.

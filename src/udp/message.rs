@@ -2,6 +2,7 @@
 //! byte by byte: no pointers, so nothing here is unsafe.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::time::Duration;
 
 /// The longer of `sockaddr_in` and `sockaddr_in6`.
 const ADDRESS: usize = 28;
@@ -9,8 +10,9 @@ const ADDRESS: usize = 28;
 const ADDRESS_V4: usize = 16;
 /// `cmsg_len`, `cmsg_level`, `cmsg_type`.
 const HEADER: usize = size_of::<usize>() + 8;
-/// Room for an `in6_pktinfo` (20 bytes), a segment length (4 bytes) and a drop count (4 bytes), each with its header, padded.
-const CONTROL: usize = padded(HEADER + 20) + 2 * padded(HEADER + 4);
+/// Room for an `in6_pktinfo` (20 bytes), a time (16 bytes), a segment length (4 bytes) and a drop count (4 bytes), each with its
+/// header, padded.
+const CONTROL: usize = padded(HEADER + 20) + padded(HEADER + 16) + 2 * padded(HEADER + 4);
 /// The payload of `UDP_SEGMENT`, from Linux' `uapi/linux/udp.h`.
 pub const UDP_SEGMENT: libc::c_int = 103;
 /// `UDP_GRO`, likewise.
@@ -136,6 +138,14 @@ impl Control {
         })
     }
 
+    /// When the kernel took it from the network, by the system's clock (`timespec`, since 1970).
+    pub fn came(&self) -> Option<Duration> {
+        self.find(|level, kind, data| match (level, kind) {
+            (libc::SOL_SOCKET, libc::SCM_TIMESTAMPNS) => timespec(data),
+            _ => None,
+        })
+    }
+
     /// The length of each datagram but the last, where the kernel joined several.
     pub fn segment(&self) -> Option<usize> {
         let segment = self.find(|level, kind, data| match (level, kind) {
@@ -169,6 +179,8 @@ pub struct Received<'a> {
     pub remote: Option<SocketAddr>,
     /// To which of our addresses, if the kernel was asked to tell.
     pub local: Option<IpAddr>,
+    /// When, by the system's clock, if the kernel tells.
+    pub came: Option<Duration>,
     /// The bytes, of all that are joined.
     pub payload: &'a mut [u8],
     /// Length of each datagram but the last, if several are joined.
@@ -189,6 +201,14 @@ impl<'a> Received<'a> {
         let (first, rest) = if alone { (Some(self.payload), Default::default()) } else { (None, self.payload) };
         first.into_iter().chain(rest.chunks_mut(self.segment.unwrap_or(1)))
     }
+}
+
+/// A time in seconds and nanoseconds, each as wide as a word.
+fn timespec(data: &[u8]) -> Option<Duration> {
+    let word = size_of::<usize>();
+    let [seconds, nanos] = [0, word].map(|at| take(data, at).map(isize::from_ne_bytes));
+    let nanos = u32::try_from(nanos?).ok().filter(|nanos| *nanos < 1_000_000_000)?;
+    Some(Duration::new(seconds?.try_into().ok()?, nanos))
 }
 
 fn take<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
@@ -223,6 +243,21 @@ mod tests {
             assert_eq!((later.local(), later.overflow()), (None, Some(7)));
         }
         assert_eq!(Control::for_sending(None, None).len, 0);
+    }
+
+    #[test]
+    fn a_time_is_read_in_whole_nanoseconds_and_a_senseless_one_is_none() {
+        let came = |seconds: isize, nanos: isize| {
+            let mut control = Control::for_sending(None, None);
+            control.push(
+                libc::SOL_SOCKET,
+                libc::SCM_TIMESTAMPNS,
+                &[seconds.to_ne_bytes(), nanos.to_ne_bytes()].concat(),
+            );
+            control.came()
+        };
+        assert_eq!(came(1_800_000_000, 999_999_999), Some(Duration::new(1_800_000_000, 999_999_999)));
+        assert_eq!([came(-1, 0), came(1, -1), came(1, 1_000_000_000)], [None; 3]);
     }
 
     #[test]

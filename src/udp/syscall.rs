@@ -103,6 +103,7 @@ impl Inbox {
             |(bytes, ((from, control), (len, truncated)))| Received {
                 remote: from.get(),
                 local: control.local(),
+                came: control.came(),
                 payload: bytes.get_mut(..*len).unwrap_or_default(),
                 segment: control.segment(),
                 truncated: *truncated,
@@ -214,6 +215,14 @@ pub fn report_local_address(socket: BorrowedFd<'_>, v6: bool) -> io::Result<()> 
 /// As `setsockopt(2)`.
 pub fn report_overflow(socket: BorrowedFd<'_>) -> io::Result<()> {
     set(socket, libc::SOL_SOCKET, libc::SO_RXQ_OVFL, 1)
+}
+
+/// Asks the kernel to tell with each datagram when it came.
+///
+/// # Errors
+/// As `setsockopt(2)`.
+pub fn report_time(socket: BorrowedFd<'_>) -> io::Result<()> {
+    set(socket, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, 1)
 }
 
 /// Asks the kernel to join equally long datagrams of one sender (GRO, Linux 5.0), or not to: they pass through it as one, and we

@@ -29,7 +29,7 @@ fn take(socket: &mut UdpSocket, count: usize) -> Vec<(Path, u8, usize)> {
         assert!(Instant::now() < deadline, "only {} of {count} came", got.len());
         socket.wait(Some(PATIENCE)).unwrap();
         socket
-            .recv(512, |path, payload| got.push((path, payload.first().copied().unwrap_or(0), payload.len())))
+            .recv(512, |path, _, payload| got.push((path, payload.first().copied().unwrap_or(0), payload.len())))
             .unwrap();
     }
     got
@@ -105,6 +105,40 @@ fn ipv6_answers_likewise() {
     (0..3).for_each(|number| push(&mut answer, path, number, 50));
     assert_eq!(server.send(&answer).sent, 3);
     assert_eq!(take(&mut client, 3).len(), 3);
+}
+
+/// Sends two datagrams 50 ms apart and reads them together: between which moments each was sent, and when it came.
+fn read_late(sender: &mut UdpSocket, receiver: &mut UdpSocket) -> [(Instant, Instant, Instant); 2] {
+    let mut send = |number| {
+        let mut batch = Batch::default();
+        push(&mut batch, to(receiver), number, 100);
+        let before = Instant::now();
+        sender.send(&batch);
+        // On loopback it has come when it is sent.
+        (before, Instant::now())
+    };
+    let first = send(1);
+    // Time is what this is about.
+    std::thread::sleep(Duration::from_millis(50));
+    let second = send(2);
+    let mut came = Vec::new();
+    receiver.recv(512, |_, at, _| came.push(at)).unwrap();
+    [(first.0, first.1, came[0]), (second.0, second.1, came[1])]
+}
+
+#[test]
+fn what_waited_to_be_read_tells_when_it_came() {
+    let (mut sender, mut receiver) = (socket("127.0.0.1"), socket("127.0.0.1"));
+    let slack = Duration::from_millis(20);
+    // The kernel begins to note times some moments after the first socket asked it to.
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let both = read_late(&mut sender, &mut receiver);
+        if both.iter().all(|(from, until, at)| *at >= *from - slack && *at <= *until + slack) {
+            return;
+        }
+        assert!(Instant::now() < deadline, "sent between, and came: {both:?}");
+    }
 }
 
 #[test]
@@ -232,7 +266,7 @@ fn a_destination_that_fails_does_not_hold_up_the_others() {
     assert_eq!(sender.send(&batch), SendReport { sent: 20, dropped: refused, wouldblock: 0 });
     assert_eq!(take(&mut receiver, 10).iter().map(|got| got.1).collect::<Vec<_>>(), (0..10).collect::<Vec<_>>());
     // Whatever bounced is no error of the socket's.
-    sender.recv(512, |_, _| panic!("nobody wrote")).unwrap();
+    sender.recv(512, |_, _, _| panic!("nobody wrote")).unwrap();
 }
 
 #[test]
@@ -276,7 +310,7 @@ fn what_the_kernel_had_no_room_for_is_counted() {
     assert_eq!(sender.send(&batch).sent, SENT, "the sender can't know");
     assert!(receiver.waiting() > 1000);
     let mut taken = 0;
-    while receiver.recv(512, |_, _| taken += 1).unwrap() > 0 {}
+    while receiver.recv(512, |_, _, _| taken += 1).unwrap() > 0 {}
     assert!(taken < SENT, "nothing was lost, so this shows nothing");
     assert_eq!(receiver.waiting(), 0);
     // The kernel tells with the next datagram.

@@ -54,8 +54,8 @@ impl Recorder {
         }
     }
 
-    /// Notes a packet by its transport-wide sequence number.
-    pub fn record(&mut self, now: Instant, seq: u16) {
+    /// Notes a packet by its transport-wide sequence number: when it came, not when there was time for it.
+    pub fn record(&mut self, came: Instant, seq: u16) {
         let highest = self.extender.highest();
         let number = self.extender.extend(seq);
         if highest.is_none_or(|highest| number > highest + MAX_JUMP) {
@@ -70,7 +70,7 @@ impl Recorder {
         if duplicate || forgotten {
             return;
         }
-        let tick = (now.saturating_duration_since(self.created).as_nanos() / TICK.as_nanos()) as i64;
+        let tick = (came.saturating_duration_since(self.created).as_nanos() / TICK.as_nanos()) as i64;
         self.arrivals.insert(at, (number, tick));
         self.base = self.base.min(number);
         self.pending += 1;
@@ -78,7 +78,7 @@ impl Recorder {
             self.arrivals.pop_front();
             self.base = self.base.max(self.arrivals.front().map_or(0, |(number, _)| *number));
         }
-        let due = if self.pending >= PACKETS { now } else { now + INTERVAL };
+        let due = if self.pending >= PACKETS { came } else { came + INTERVAL };
         self.deadline = Some(self.deadline.map_or(due, |at| at.min(due)));
     }
 

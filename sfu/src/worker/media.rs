@@ -12,8 +12,8 @@ use std::hint::black_box;
 use std::time::Instant;
 
 impl Worker {
-    /// Takes in one SRTP packet from a validated address.
-    pub(super) fn handle_rtp(&mut self, now: Instant, from: TransportId, datagram: &mut [u8]) {
+    /// Takes in one SRTP packet from a validated address, which came at `came`.
+    pub(super) fn handle_rtp(&mut self, now: Instant, came: Instant, from: TransportId, datagram: &mut [u8]) {
         let Some(peer) = self.peers.get_mut(&from) else { return };
         let plain = match peer.transport.open_rtp(now, datagram) {
             Ok(len) => datagram.get(..len).unwrap_or_default(),
@@ -29,7 +29,7 @@ impl Worker {
             return;
         };
         if let Some(number) = packet.extensions.transport_cc {
-            peer.arrivals.record(now, number);
+            peer.arrivals.record(came, number);
             peer.last_media = packet.ssrc;
         }
         let route = peer.routes.learn(&packet);

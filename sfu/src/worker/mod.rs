@@ -296,7 +296,7 @@ impl Worker {
     /// Takes in one datagram. It is decrypted where it lies.
     pub fn handle_datagram(&mut self, now: Instant, datagram: Datagram<'_>) {
         self.counters.received += 1;
-        let Datagram { path, payload } = datagram;
+        let Datagram { path, came, payload } = datagram;
         let class = Class::of(payload);
         if class == Class::Unknown {
             self.counters.unknown_class += 1;
@@ -308,7 +308,7 @@ impl Worker {
         };
         let Some(peer) = self.peers.get_mut(&id) else { return };
         match class {
-            Class::Rtp => self.handle_rtp(now, id, payload),
+            Class::Rtp => self.handle_rtp(now, came, id, payload),
             Class::Rtcp => self.handle_rtcp(now, id, payload),
             Class::Stun => {
                 peer.transport.handle_stun(now, path, payload);

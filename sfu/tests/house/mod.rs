@@ -165,7 +165,8 @@ impl House {
             for guest in &mut self.guests {
                 let path = guest.client.path();
                 for mut payload in guest.client.transmits(self.now) {
-                    self.workers[guest.worker].handle_datagram(self.now, Datagram { path, payload: &mut payload });
+                    self.workers[guest.worker]
+                        .handle_datagram(self.now, Datagram { path, came: self.now, payload: &mut payload });
                 }
             }
             for index in 0..self.workers.len() {
@@ -249,7 +250,7 @@ impl House {
     pub fn carry(&mut self, guest: usize, mut sealed: Vec<u8>) {
         let guest = &self.guests[guest];
         let path = guest.client.path();
-        self.workers[guest.worker].handle_datagram(self.now, Datagram { path, payload: &mut sealed });
+        self.workers[guest.worker].handle_datagram(self.now, Datagram { path, came: self.now, payload: &mut sealed });
         self.settle();
     }
 }

@@ -121,7 +121,7 @@ impl Plane {
             for member in &mut self.members {
                 let path = member.client.path();
                 for mut payload in member.client.transmits(self.now) {
-                    self.worker.handle_datagram(self.now, Datagram { path, payload: &mut payload });
+                    self.worker.handle_datagram(self.now, Datagram { path, came: self.now, payload: &mut payload });
                 }
             }
             if !self.turn() {
@@ -157,7 +157,7 @@ impl Plane {
     /// What one packet costs and nothing else: in, through, and out into the batch, which is emptied. Bytes that came out.
     pub fn forward(&mut self, from: usize, sealed: &mut [u8]) -> usize {
         let path = self.members[from].client.path();
-        self.worker.handle_datagram(self.now, Datagram { path, payload: sealed });
+        self.worker.handle_datagram(self.now, Datagram { path, came: self.now, payload: sealed });
         let mut out = 0;
         loop {
             let more = self.worker.flush(self.now, &mut self.batch);

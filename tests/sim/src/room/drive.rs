@@ -100,7 +100,7 @@ impl Room {
                     self.oracle.ingress(stamp);
                 }
                 let path = Path { remote: from, local: None };
-                let datagram = Datagram { path, payload: &mut payload };
+                let datagram = Datagram { path, came: self.epoch + self.now, payload: &mut payload };
                 self.worker.handle_datagram(self.epoch + self.now, datagram);
                 self.server_turn();
             }
