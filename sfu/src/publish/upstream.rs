@@ -57,6 +57,11 @@ impl Upstream {
         self.limit.is_some() || self.lifted.is_some_and(recovers)
     }
 
+    /// The simulcast layer that is being made to fit: who gave it up meanwhile would never learn whether it does.
+    pub fn fitting(&self) -> u8 {
+        self.limit.map_or(0, |(_, size)| size.0)
+    }
+
     /// Decides what the publisher is to be told now, in bits per second, if anything: `appetites` are those of all who watch, `None` if
     /// these can't be asked; `total` is what came in the last second.
     pub fn poll(&mut self, now: Instant, mut appetites: Option<SmallVec<[Appetite; FEW]>>, total: u64) -> Option<u64> {
@@ -199,10 +204,12 @@ mod tests {
         let (rate, told) = settle(&mut upstream, 1_000_000, 1_700_000, 12);
         assert!((970_000..1_030_000).contains(&rate), "{rate} {told:?}");
         assert!(told.iter().all(Option::is_some) && upstream.is_able());
+        assert_eq!(upstream.fitting(), 2, "nobody gives it up meanwhile");
         let later = crate::test_epoch() + Duration::from_secs(12);
         let plenty = [watches(3_000_000, rate, true)];
         let lifted: Vec<_> = (0..5).map(|_| upstream.poll(later, some(&plenty), 650_000 + rate)).collect();
         assert_eq!(lifted, [Some(UNLIMITED), Some(UNLIMITED), Some(UNLIMITED), None, None]);
+        assert_eq!(upstream.fitting(), 0);
         assert!(upstream.is_limited(later) && !upstream.is_limited(later + RECOVERY));
     }
 

@@ -170,6 +170,7 @@ impl Worker {
             let Some(publication) = tracks.get_mut(&watch.track) else { continue };
             // Who can't be told how much to send has layers of fixed size.
             let able = publication.upstream.is_able();
+            let fitting = publication.upstream.fitting();
             let Some(subscription) = find(publication, watch) else { continue };
             watch.given = rung.and_then(|at| demand.rungs.get(at)).map(Rung::place);
             watch.reduced = demand.top() != rung;
@@ -187,7 +188,7 @@ impl Worker {
             let short = wanted > given && !untried;
             let appetite =
                 appetites.get(at).copied().flatten().filter(|_| able).map(|appetite| Appetite { line, ..appetite });
-            let reach = appetite.map_or(0, |appetite| appetite.reach);
+            let reach = appetite.map_or(0, |appetite| appetite.reach).max(fitting);
             subscription.set_appetite(now, appetite, short);
             let layer = |rung: Option<usize>| rung.and_then(|at| demand.rungs.get(at)).map_or(0, |rung| rung.layer);
             if demand.top().is_some()
