@@ -6,8 +6,8 @@ mod client;
 mod plane;
 
 use plane::{PUBLISHED, Plane};
-use ramai_sfu::api::{Command, Datagram};
-use ramai_sfu::params::{Codec, Extension, ExtensionMap};
+use ramai_sfu::api::Datagram;
+use ramai_sfu::params::Codec;
 use rtc_rtcp::packet::unmarshal;
 use rtc_rtcp::transport_feedbacks::transport_layer_cc::TransportLayerCc;
 use std::time::Duration;
@@ -30,11 +30,7 @@ fn numbered(seq: u16) -> Vec<u8> {
 fn packets_that_waited_to_be_read_are_reported_as_they_came() {
     let mut plane = Plane::new(1);
     assert!(plane.connect());
-    let mut extensions = ExtensionMap::default();
-    extensions.set(Extension::Mid, 1);
-    extensions.set(Extension::TransportCc, 3);
-    let transport = plane.members[0].transport;
-    plane.command(Command::UpdateTransport { transport, extensions, ice: None, fingerprints: Vec::new() });
+    plane.number(0);
     plane.publish(Codec::Vp8);
 
     // A turn is 30 ms late, and finds all of a probe.

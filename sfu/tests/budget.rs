@@ -9,7 +9,7 @@ mod plane;
 use plane::{Plane, packet};
 use ramai_sfu::api::{Command, Datagram, Event};
 use ramai_sfu::id::SubscriptionId;
-use ramai_sfu::params::{Codec, Extension, ExtensionMap, SubscriptionSettings};
+use ramai_sfu::params::{Codec, SubscriptionSettings};
 use std::time::Duration;
 
 /// A camera of 800 kbit/s that sends key frames only, and one who watches.
@@ -25,11 +25,7 @@ impl Call {
         let mut plane = Plane::new(2);
         assert!(plane.connect());
         if numbered {
-            let mut extensions = ExtensionMap::default();
-            extensions.set(Extension::Mid, 1);
-            extensions.set(Extension::TransportCc, 3);
-            let transport = plane.members[1].transport;
-            plane.command(Command::UpdateTransport { transport, extensions, ice: None, fingerprints: Vec::new() });
+            plane.number(1);
         }
         plane.publish(Codec::Vp8);
         Self { plane, seq: 0, burst: 2 }

@@ -169,6 +169,15 @@ impl Plane {
         }
     }
 
+    /// Lets a member negotiate transport-wide numbers, with id 3.
+    pub fn number(&mut self, member: usize) {
+        let mut extensions = ExtensionMap::default();
+        extensions.set(Extension::Mid, 1);
+        extensions.set(Extension::TransportCc, 3);
+        let transport = self.members[member].transport;
+        self.command(Command::UpdateTransport { transport, extensions, ice: None, fingerprints: Vec::new() });
+    }
+
     /// Publishes an Opus or VP8 track of the first member and subscribes all others to it.
     pub fn publish(&mut self, codec: Codec) {
         let payloads = vec![PayloadParams {
