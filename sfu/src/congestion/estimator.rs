@@ -356,7 +356,9 @@ impl Estimator {
         let most = estimate as f64 * factor;
         let rate = (self.wanted as f64 * margin).min(most) as u64;
         let jitter = if known && estimate < NARROW { 0.0 } else { self.trend.jitter() };
-        self.probes.start(now, rate, length, self.rtt(), jitter);
+        // Where voices wait for what probes do the wait stays: the longer it is, the more the next one tries.
+        let share = if estimate < NARROW { 0.0 } else { estimate as f64 / self.wanted as f64 };
+        self.probes.start(now, rate, length, self.rtt(), jitter, share);
     }
 }
 

@@ -25,7 +25,8 @@ const ARRIVED: f64 = 0.8;
 const SATURATED: f64 = 0.9;
 /// What is kept of it.
 const KEPT: f64 = 0.95;
-/// Between probes that succeed; and after failures, doubled each time up to the last.
+/// Between probes that succeed; and after failures, doubled each time up to the last. That is longer by the share that one has of what is wanted:
+/// two who share a link and wait alike would probe in the same moment for ever, and each see the other's probe.
 const NEXT: Duration = Duration::from_millis(100);
 const BACKOFF: Duration = Duration::from_millis(500);
 const MAX_BACKOFF: Duration = Duration::from_millis(2_500);
@@ -33,7 +34,7 @@ const MAX_BACKOFF: Duration = Duration::from_millis(2_500);
 /// last. Two who share a link would take it from each other for ever.
 const HELD: Duration = Duration::from_secs(8);
 const RELAPSE: Duration = Duration::from_secs(4);
-const MAX_RELAPSE: Duration = Duration::from_secs(16);
+const MAX_RELAPSE: Duration = Duration::from_secs(8);
 
 /// That wait is for who has at least this share of what is wanted. Who has less waits so much less: of two who share a link, the one who
 /// lost must not also be the one who waits.
@@ -114,6 +115,8 @@ pub struct Probes {
     next_id: u8,
     not_before: Option<Instant>,
     failures: u32,
+    /// The least that there was of what is wanted since the last one began.
+    share: f64,
     /// When one last found more, and how often that didn't hold.
     found: Option<Instant>,
     relapses: u32,
@@ -143,10 +146,11 @@ impl Probes {
         self.running.map(|running| running.deadline).or(self.not_before)
     }
 
-    /// Begins to probe for `rate`, for as long as [`length`] says; `jitter` in ms.
-    pub fn start(&mut self, now: Instant, rate: u64, duration: Duration, rtt: Duration, jitter: f64) {
+    /// Begins to probe for `rate`, for as long as [`length`] says; `jitter` in ms. `share`: what there is of what is wanted, as far as it counts.
+    pub fn start(&mut self, now: Instant, rate: u64, duration: Duration, rtt: Duration, jitter: f64, share: f64) {
         let id = self.next_id;
         self.counts.0 += 1;
+        self.share = share;
         self.next_id = (id + 1) % 128;
         self.running = Some(Running {
             id,
@@ -220,6 +224,7 @@ impl Probes {
     /// The link is full: a probe would only do harm. `share`: what there is of what is wanted.
     pub fn congested(&mut self, now: Instant, share: f64) {
         self.counts.1 += u64::from(self.running.take().is_some());
+        self.share = self.share.min(share);
         self.ended(now, false);
         if self.found.take().is_some_and(|at| now.saturating_duration_since(at) < HELD) {
             self.relapses += 1;
@@ -233,7 +238,8 @@ impl Probes {
         self.failures = if good { 0 } else { self.failures.saturating_add(1) };
         let wait = match self.failures {
             0 => NEXT,
-            n => (BACKOFF * 2u32.pow((n - 1).min(8))).min(MAX_BACKOFF),
+            n @ 1..=3 => BACKOFF * 2u32.pow(n - 1),
+            _ => MAX_BACKOFF.mul_f64(1.0 + self.share),
         };
         self.not_before = Some(now + wait);
     }
@@ -261,7 +267,7 @@ mod tests {
     fn probe(rate: u64, capacity: u64, lose: usize) -> Option<Outcome> {
         let now = crate::test_epoch();
         let mut probes = Probes::default();
-        probes.start(now, rate, DURATION, Duration::from_millis(50), 0.0);
+        probes.start(now, rate, DURATION, Duration::from_millis(50), 0.0, 0.0);
         let id = probes.cluster(now).unwrap().id;
         let gap = 1_000 * 8 * 1_000_000 / rate as i64;
         let sends: Vec<i64> = (0..).map(|n| n * gap).take_while(|at| *at < 40_000).collect();
@@ -298,17 +304,27 @@ mod tests {
             }
             (probes.poll_timeout().unwrap() - now).as_millis()
         });
-        assert!(waits[0] <= 2_500 && waits[1] > 15_000 && waits[2] == 16_000, "{waits:?}");
+        assert!(waits[0] <= 2_500 && waits[1] > 7_500 && waits[2] == 8_000, "{waits:?}");
     }
 
     #[test]
     fn a_probe_that_is_mostly_lost_shows_nothing_and_the_next_waits_longer_each_time() {
         assert_eq!(probe(2_000_000, 1_000_000_000, 5), None);
+        assert_eq!(waits(0.0), [500, 1_000, 2_000, 2_500, 2_500]);
+    }
+
+    #[test]
+    fn two_who_share_a_link_and_have_not_the_same_of_it_do_not_probe_in_the_same_moment_for_ever() {
+        assert_eq!([waits(0.25), waits(0.5)].map(|waits| waits[4]), [3_125, 3_750]);
+    }
+
+    /// What follows after each of five failures, in ms.
+    fn waits(share: f64) -> Vec<u128> {
         let mut now = crate::test_epoch();
         let mut probes = Probes::default();
         let mut waits = Vec::new();
-        for _ in 0..4 {
-            probes.start(now, 1_000_000, DURATION, Duration::ZERO, 0.0);
+        for _ in 0..5 {
+            probes.start(now, 1_000_000, DURATION, Duration::ZERO, 0.0, share);
             now = probes.poll_timeout().unwrap();
             assert!(probes.expire(now));
             let next = probes.poll_timeout().unwrap();
@@ -316,6 +332,6 @@ mod tests {
             assert!(!probes.may_start(now) && probes.may_start(next));
             now = next;
         }
-        assert_eq!(waits, [500, 1_000, 2_000, 2_500]);
+        waits
     }
 }
