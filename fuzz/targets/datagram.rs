@@ -53,6 +53,6 @@ fn publication() -> PublishParams {
             red: None,
             nack: true,
         }],
-        layers: vec![LayerParams { rid: None, ssrc: Some(Ssrc(0xdeca_fbad)), rtx_ssrc: None }],
+        layers: vec![LayerParams { ssrc: Some(Ssrc(0xdeca_fbad)), ..LayerParams::default() }],
     }
 }

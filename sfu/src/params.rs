@@ -236,6 +236,8 @@ pub struct LayerParams {
     pub ssrc: Option<Ssrc>,
     /// The `a=ssrc-group:FID` partner, where the offer names it.
     pub rtx_ssrc: Option<Ssrc>,
+    /// What its encoder takes at most, in bits per second without headers, where the publisher says so.
+    pub most: Option<u64>,
 }
 
 /// One published track.

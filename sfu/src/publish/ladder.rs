@@ -1,7 +1,8 @@
 //! All that a publication can be sent as: its spatial layers, each with its temporal ones, from the least to the best.
 
+use super::full::Full;
 use super::rates::Rates;
-use crate::params::MAX_LAYERS;
+use crate::params::{LayerParams, MAX_LAYERS};
 use crate::rtp::LayerSet;
 use smallvec::SmallVec;
 use std::time::{Duration, Instant};
@@ -10,10 +11,8 @@ use std::time::{Duration, Instant};
 const FRESH: Duration = Duration::from_millis(40);
 /// Temporal layers that are told apart.
 const TEMPORAL: u8 = 3;
-/// What a size takes is smoothed over so many seconds: a key frame is in the rate of one.
-const SMOOTH: u64 = 3;
-/// More by one part in so many is more.
-const CLEARLY: u64 = 8;
+/// Of what packets hold headers take one part in so many more.
+const HEADERS: u64 = 20;
 /// Spatial layers that are told apart.
 const SPATIAL: usize = 3;
 
@@ -54,10 +53,21 @@ pub(super) struct Ladder {
     at: Option<Instant>,
     rungs: SmallVec<[Rung; 9]>,
     /// By simulcast and spatial layer.
-    full: [[u64; SPATIAL]; MAX_LAYERS],
+    full: [[Full; SPATIAL]; MAX_LAYERS],
+    /// By simulcast layer, as far as the publisher says; headers included.
+    most: [Option<u64>; MAX_LAYERS],
 }
 
 impl Ladder {
+    /// Of these simulcast layers.
+    pub fn new(layers: &[LayerParams]) -> Self {
+        let mut ladder = Self::default();
+        for (most, layer) in ladder.most.iter_mut().zip(layers) {
+            *most = layer.most.map(|most| most + most / HEADERS);
+        }
+        ladder
+    }
+
     /// It has to be built anew.
     pub fn is_old(&self, now: Instant) -> bool {
         self.at.is_none_or(|at| now.saturating_duration_since(at) >= FRESH)
@@ -82,10 +92,7 @@ impl Ladder {
                 let Some(last) = self.rungs.last_mut() else { continue };
                 last.pictures = u8::MAX;
                 let whole = last.rate;
-                let full = match *full(&mut self.full, layer, spatial) {
-                    0 => whole,
-                    known => known,
-                };
+                let full = self.full(layer, spatial).unwrap_or(whole);
                 self.rungs.iter_mut().skip(first).for_each(|rung| rung.full = full);
             }
         }
@@ -94,7 +101,7 @@ impl Ladder {
     /// Adds a simulcast layer of which nothing comes at this moment; `stopped`: for so long that it isn't sent.
     pub fn silent(&mut self, layer: u8, rate: u64, stopped: bool) {
         let above = self.rungs.partition_point(|rung| rung.layer < layer);
-        let full = (*full(&mut self.full, layer, 0)).max(rate);
+        let full = self.full(layer, 0).unwrap_or(0).max(rate);
         let rung = Rung { layer, spatial: 0, temporal: TEMPORAL - 1, pictures: u8::MAX, rate, full, stopped };
         self.rungs.insert(above, rung);
     }
@@ -106,14 +113,14 @@ impl Ladder {
             else {
                 continue;
             };
-            let full = full(&mut self.full, rung.layer, rung.spatial);
-            *full = match *full {
-                0 => rung.rate,
-                // Less than that is the limit's doing, or a key frame's.
-                known if limited && rung.rate < known + known / CLEARLY => known,
-                known => known - known / SMOOTH + rung.rate / SMOOTH,
-            };
+            full(&mut self.full, rung.layer, rung.spatial).note(rung.rate, limited);
         }
+    }
+
+    /// What one size takes as far as is known, and no more than its publisher says.
+    fn full(&mut self, layer: u8, spatial: u8) -> Option<u64> {
+        let most = self.most.get(usize::from(layer)).copied().flatten().unwrap_or(u64::MAX);
+        full(&mut self.full, layer, spatial).get().map(|full| full.min(most))
     }
 
     /// What it was when it was built last.
@@ -123,7 +130,7 @@ impl Ladder {
 }
 
 /// The entry of one size; what is above the table counts as its last.
-fn full(table: &mut [[u64; SPATIAL]; MAX_LAYERS], layer: u8, spatial: u8) -> &mut u64 {
+fn full(table: &mut [[Full; SPATIAL]; MAX_LAYERS], layer: u8, spatial: u8) -> &mut Full {
     &mut table[usize::from(layer).min(MAX_LAYERS - 1)][usize::from(spatial).min(SPATIAL - 1)]
 }
 
@@ -154,6 +161,15 @@ mod tests {
         let whole = full(&ladder);
         ladder.note_full(false);
         assert_eq!(full(&ladder), whole);
+        // No more than its publisher says, headers included.
+        let says = |most| LayerParams { most, ..LayerParams::default() };
+        let mut told = Ladder::new(&[says(None), says(None), says(Some(4_000))]);
+        told.build(now, [(0, LayerSet::default(), &low), (2, LayerSet(1), &high)].into_iter());
+        told.note_full(false);
+        told.build(now, [(0, LayerSet::default(), &low), (2, LayerSet(1), &high)].into_iter());
+        let fulls: Vec<_> = told.rungs().iter().map(|rung| (rung.layer, rung.full)).collect();
+        assert_eq!([fulls[0], fulls[3]], [(0, told.rungs()[0].rate), (2, 4_200)]);
+        assert!(whole > Some(4_200));
         ladder.silent(1, 7, true);
         let stopped: Vec<_> = ladder.rungs().iter().map(|rung| (rung.layer, rung.stopped)).collect();
         assert_eq!(stopped, [(0, false), (1, true), (2, false), (2, false), (2, false)]);

@@ -2,6 +2,7 @@
 
 pub mod bitrate;
 mod cache;
+mod full;
 mod hold;
 mod keyframe;
 mod ladder;

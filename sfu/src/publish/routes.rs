@@ -170,7 +170,7 @@ mod tests {
     fn declared_ssrcs_route_at_once() {
         let mut routes = Routes::default();
         let mut params = video("0", &["q"]);
-        params.layers = vec![LayerParams { rid: None, ssrc: Some(Ssrc(5)), rtx_ssrc: Some(Ssrc(6)) }];
+        params.layers = vec![LayerParams { ssrc: Some(Ssrc(5)), rtx_ssrc: Some(Ssrc(6)), ..LayerParams::default() }];
         routes.add(TrackId(1), &params);
         assert_eq!(routes.get(Ssrc(5)), Some(Route { track: TrackId(1), layer: 0, rtx: false }));
         assert_eq!(routes.get(Ssrc(6)), Some(Route { track: TrackId(1), layer: 0, rtx: true }));

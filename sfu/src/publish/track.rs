@@ -71,7 +71,7 @@ impl Track {
             muted: false,
             started: false,
             next_report: None,
-            ladder: Ladder::default(),
+            ladder: Ladder::new(&params.layers),
             counters: Counters::default(),
         }
     }

@@ -114,7 +114,10 @@ pub fn layers(section: &Section, quality: impl Fn(&str) -> Option<i32>) -> Vec<L
     if primaries.is_empty() {
         return vec![LayerParams::default()];
     }
-    primaries.into_iter().map(|ssrc| LayerParams { rid: None, ssrc: Some(ssrc), rtx_ssrc: partner(ssrc) }).collect()
+    primaries
+        .into_iter()
+        .map(|ssrc| LayerParams { ssrc: Some(ssrc), rtx_ssrc: partner(ssrc), ..LayerParams::default() })
+        .collect()
 }
 
 /// The codec behind a name as the SDKs write it: `vp8` or `video/VP8`.

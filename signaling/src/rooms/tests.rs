@@ -175,13 +175,14 @@ fn sdp(kind: &str, text: &str, id: u32) -> proto::SessionDescription {
 }
 
 fn track(cid: &str, kind: proto::TrackType) -> proto::AddTrackRequest {
-    let layer = |quality, width, height| proto::VideoLayer { quality, width, height, ..Default::default() };
+    let layer =
+        |quality, width, height, bitrate| proto::VideoLayer { quality, width, height, bitrate, ..Default::default() };
     let video = kind == proto::TrackType::Video;
     let mut request = proto::AddTrackRequest { cid: cid.into(), width: 1280, height: 720, ..Default::default() };
     request.set_type(kind);
     request.set_source(if video { proto::TrackSource::Camera } else { proto::TrackSource::Microphone });
     if video {
-        request.layers = vec![layer(0, 320, 180), layer(1, 640, 360), layer(2, 1280, 720)];
+        request.layers = vec![layer(0, 320, 180, 150_000), layer(1, 640, 360, 0), layer(2, 1280, 720, 1_700_000)];
     }
     request
 }

@@ -154,6 +154,15 @@ impl Pending {
         self.info.layers.iter().find(|l| l.rid == rid).map(|l| l.quality)
     }
 
+    /// What the client said each of its encodings takes at most. Both are lowest first; layers within one encoding are none of their own.
+    pub fn tell_most(&self, layers: &mut [LayerParams]) {
+        if layers.len() == self.info.layers.len() {
+            for (layer, told) in layers.iter_mut().zip(&self.info.layers) {
+                layer.most = Some(u64::from(told.bitrate)).filter(|most| *most > 0);
+            }
+        }
+    }
+
     /// The track now that its section is known.
     pub fn publish(
         self,

@@ -222,7 +222,8 @@ impl Session {
             })?;
         let pending = self.pending.get(position)?.clone();
         let payloads = codecs::understood(section, pending.receive.prefer, pending.receive.red);
-        let layers = codecs::layers(section, |rid| pending.quality_of(rid));
+        let mut layers = codecs::layers(section, |rid| pending.quality_of(rid));
+        pending.tell_most(&mut layers);
         use proto::TrackSource as S;
         let screen = matches!(pending.info.source(), S::ScreenShare | S::ScreenShareAudio);
         let params = PublishParams { kind, screen, mid, payloads: payloads.clone(), layers: layers.clone() };

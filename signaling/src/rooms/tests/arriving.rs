@@ -32,8 +32,9 @@ fn a_late_joiner_gets_the_tracks_with_its_first_answer() {
         Command::Publish { params, .. } if params.mid.as_str() == "7" => Some(params.layers.clone()),
         _ => None,
     });
-    let rids: Vec<String> = layers.unwrap().iter().map(|l| l.rid.unwrap().to_string()).collect();
-    assert_eq!(rids, ["q", "h", "f"]);
+    let layers: Vec<_> = layers.unwrap().iter().map(|l| (l.rid.unwrap().to_string(), l.most)).collect();
+    let expected = [("q", Some(150_000)), ("h", None), ("f", Some(1_700_000))];
+    assert_eq!(layers, expected.map(|(rid, most)| (rid.to_owned(), most)), "what each takes at most, where it is said");
 
     let ben = world.join("ben", CHROMIUM_JOIN);
     let heard = world.heard(ben);

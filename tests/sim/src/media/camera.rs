@@ -25,6 +25,20 @@ impl Video {
     fn fps(self) -> u32 {
         if self == Video::Slow { FPS / 2 } else { FPS }
     }
+
+    /// Its encodings, lowest first; `None`: it is a single one with layers in it.
+    fn simulcast(self) -> Option<[Range; 3]> {
+        match self {
+            Video::Simulcast | Video::Slow => Some(SIMULCAST),
+            Video::Small => Some(SMALL),
+            Video::Svc => None,
+        }
+    }
+
+    /// What it says of its encodings, as the SDKs do: what each takes at most, in bits per second.
+    pub fn says(self) -> Vec<Option<u64>> {
+        self.simulcast().map_or(vec![None], |ranges| ranges.map(|range| Some(range.full)).to_vec())
+    }
 }
 
 /// Least and full bitrate of a layer.
@@ -91,11 +105,7 @@ impl Camera {
 
     /// Most that it sends, in bits per second.
     pub fn full_rate(&self) -> u64 {
-        match self.video {
-            Video::Simulcast | Video::Slow => SIMULCAST.iter().map(|range| range.full).sum(),
-            Video::Small => SMALL.iter().map(|range| range.full).sum(),
-            Video::Svc => SVC_FULL,
-        }
+        self.video.simulcast().map_or(SVC_FULL, |ranges| ranges.iter().map(|range| range.full).sum())
     }
 
     /// Layers above this one aren't wanted any more, as signaling says (dynacast); takes effect with the next budget.
@@ -105,14 +115,10 @@ impl Camera {
 
     /// Shares out what the publisher may send: lower layers first, as browsers do.
     pub fn set_budget(&mut self, mut budget: u64) {
-        let ranges = match self.video {
-            Video::Simulcast | Video::Slow => SIMULCAST,
-            Video::Small => SMALL,
-            Video::Svc => {
-                let layers = SVC_LEAST.iter().filter(|least| budget >= **least).count().max(1);
-                self.encodings[0].set_rate(budget.min(SVC_FULL), layers as u8);
-                return;
-            }
+        let Some(ranges) = self.video.simulcast() else {
+            let layers = SVC_LEAST.iter().filter(|least| budget >= **least).count().max(1);
+            self.encodings[0].set_rate(budget.min(SVC_FULL), layers as u8);
+            return;
         };
         for ((layer, encoding), range) in (0..).zip(&mut self.encodings).zip(ranges) {
             if layer > self.wanted {

@@ -380,19 +380,20 @@ fn payloads(kind: Kind) -> Vec<PayloadParams> {
 
 fn publish_params(source: Source, track: usize, ssrc: u32) -> PublishParams {
     let layers = match source {
-        Source::Camera(Video::Simulcast | Video::Slow | Video::Small) => 3,
-        _ => 1,
+        Source::Camera(video) => video.says(),
+        _ => vec![None],
     };
-    let layer = |n: u32| LayerParams {
-        rid: None,
+    let layer = |(n, most)| LayerParams {
         ssrc: Some(Ssrc(ssrc + n)),
         rtx_ssrc: video(source).then_some(Ssrc(ssrc + n + 5)),
+        most,
+        ..LayerParams::default()
     };
     PublishParams {
         screen: false,
         kind: kind(source),
         mid: mid(track),
         payloads: payloads(kind(source)),
-        layers: (0..layers).map(layer).collect(),
+        layers: (0..).zip(layers).map(layer).collect(),
     }
 }
