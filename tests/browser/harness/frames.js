@@ -54,10 +54,10 @@ export class Frames {
     return inbound?.framesDecoded ?? 0;
   }
 
-  /** Waits until a picture of this height, or any, is shown; returns when that was. @param {number | undefined} height  @param {number} since  @param {number} within */
-  async reach(height, since, within) {
-    return poll(`${this.viewer.name} sees ${height ?? 'some'} lines`, within, async () => {
-      const found = (await this.all()).find((frame) => frame.at >= since && (height === undefined || frame.height === height));
+  /** Waits until a picture of more than so many lines is shown; returns when that was. @param {number} lines  @param {number} since  @param {number} within */
+  async reach(lines, since, within) {
+    return poll(`${this.viewer.name} sees more than ${lines} lines`, within, async () => {
+      const found = (await this.all()).find(({ at, height }) => at >= since && height > lines);
       if (found) return found.at;
       throw new Error(`the last frame is ${JSON.stringify((await this.all()).at(-1))}`);
     });

@@ -5,7 +5,7 @@ import { Call } from '../harness/call.js';
 import { makeFilm } from '../harness/film.js';
 import { encodes, watchEncoder } from '../harness/encoder.js';
 import { Frames, clock, longestFreeze, longestGap, passes } from '../harness/frames.js';
-import { CAMERA, LOOKS_ON, ONE_PORT, TOP, arriveOverLine } from '../harness/poor-line.js';
+import { CAMERA, LOOKS_ON, ONE_PORT, MIDDLE, arriveOverLine } from '../harness/poor-line.js';
 import { story } from '../harness/story.js';
 import { poll } from '../harness/wait.js';
 
@@ -30,7 +30,7 @@ async function people(call, switches = {}, camera = CAMERA) {
   const cat = await call.join('cat', LOOKS_ON);
   const good = await new Frames(cat, ana).watch();
   // With other codecs the encoder decides how large it can.
-  await good.reach(switches.codec ? undefined : camera.height, 0, 30_000);
+  await good.reach(switches.codec ? 0 : MIDDLE, 0, 30_000);
 
   const { line, enter } = await arriveOverLine(call, { rate: Infinity, delay: 20, loss: 0 });
   return { ana, good, line, enter: () => enter(ana) };
@@ -46,13 +46,13 @@ story(
     const came = await seen.joined();
     const tell = (/** @type {string} */ words) => t.diagnostic(words);
 
-    const top = await seen.reach(TOP, 0, 20_000);
+    const top = await seen.reach(MIDDLE, 0, 20_000);
     tell(`the top layer is there ${((top - came) / 1_000).toFixed(1)} s after the join (at most 4)`);
     const encoder = await watchEncoder(ana);
     /** The line becomes narrow; returns when. */
     const narrows = async () => {
       line.weather = { rate: 3_000_000, delay: 20, loss: 0 };
-      await seen.reach(TOP, clock(), 20_000);
+      await seen.reach(MIDDLE, clock(), 20_000);
       await passes(5_000);
       const wide = line.seen(clock() - 3_000, clock());
       tell(`at 3 Mbit/s: ${(wide.rate / 1e6).toFixed(2)} Mbit/s, ${wide.dropped} of ${wide.packets} packets dropped`);
@@ -70,7 +70,7 @@ story(
     await passes(10_500);
     const widened = clock();
     line.weather = { rate: 3_000_000, delay: 20, loss: 0 };
-    const again = await seen.reach(TOP, widened, 20_000);
+    const again = await seen.reach(MIDDLE, widened, 20_000);
     tell(`full quality again ${((again - widened) / 1_000).toFixed(1)} s after the line is wide again (at most 10)`);
 
     // In steps of 100 ms: the first from which on the server sends no more than the line carries.
@@ -140,7 +140,7 @@ story(
     await encodes(ana, 'only the lowest is left, for no other fits', 1);
     const wide = clock();
     line.weather = { rate: Infinity, delay: 20, loss: 0 };
-    const top = await seen.reach(TOP, wide, 20_000);
+    const top = await seen.reach(MIDDLE, wide, 20_000);
     t.diagnostic(`full quality ${((top - wide) / 1_000).toFixed(1)} s after the line is wide (at most 10)`);
     assert.ok(top - wide <= 10_000, `full quality took ${top - wide} ms`);
   },
@@ -154,7 +154,7 @@ story(
     t.after(() => line.end());
     line.weather = { rate: Infinity, delay: 50, loss: 0.05 };
     const seen = await enter();
-    await seen.reach(TOP, 0, 20_000);
+    await seen.reach(MIDDLE, 0, 20_000);
     // The jitter buffer learns within some seconds how long a retransmission takes.
     await passes(5_000);
     const decoded = async () => [await seen.decoded(), await good.decoded()];
