@@ -25,8 +25,8 @@ const ARRIVED: f64 = 0.8;
 const SATURATED: f64 = 0.9;
 /// What is kept of it.
 const KEPT: f64 = 0.95;
-/// Between probes that succeed; and after failures, doubled each time up to the last. That is longer by the share that one has of what is wanted:
-/// two who share a link and wait alike would probe in the same moment for ever, and each see the other's probe.
+/// Between probes that succeed; and after failures, doubled each time up to the last, which is longer by the share that one has of what is
+/// wanted: two who share a link and wait alike would probe in the same moment for ever, and each see the other's probe.
 const NEXT: Duration = Duration::from_millis(100);
 const BACKOFF: Duration = Duration::from_millis(500);
 const MAX_BACKOFF: Duration = Duration::from_millis(2_500);

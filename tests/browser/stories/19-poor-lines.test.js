@@ -5,7 +5,7 @@ import { Call } from '../harness/call.js';
 import { makeFilm } from '../harness/film.js';
 import { encodes, watchEncoder } from '../harness/encoder.js';
 import { Frames, clock, longestFreeze, longestGap, passes } from '../harness/frames.js';
-import { CAMERA, LOOKS_ON, ONE_PORT, MIDDLE, arriveOverLine } from '../harness/poor-line.js';
+import { CAMERA, LOOKS_ON, MIDDLE, ONE_PORT, arriveOverLine } from '../harness/poor-line.js';
 import { story } from '../harness/story.js';
 import { poll } from '../harness/wait.js';
 
